@@ -5,3 +5,7 @@
 
 /// L1 · Values: ids, money, time, phone numbers, identity documents. No I/O.
 pub mod domain;
+/// L1 · Every bound of the product, in one place.
+pub mod limits;
+/// L2 · Gate 3's ground: transactions over SQLite and Postgres.
+pub mod store;

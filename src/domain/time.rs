@@ -44,7 +44,10 @@ pub struct Clock(Arc<Source>);
 enum Source {
     System,
     /// Runs with tokio's clock, so that the simulator's paused runtime moves it; the wall may be stepped.
-    Virtual { origin: tokio::time::Instant, wall_at_origin: AtomicI64 },
+    Virtual {
+        origin: tokio::time::Instant,
+        wall_at_origin: AtomicI64,
+    },
 }
 
 impl Clock {

@@ -1,0 +1,228 @@
+//! The pools, transactions that say truthfully how they ended, and reads.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+use super::queue::{Turn, WriterQueue};
+use super::{Priority, StoreError};
+use crate::domain::time::{Clock, Micros};
+use crate::limits;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// The database of this process. Cheap to clone.
+#[derive(Clone)]
+pub enum Db {
+    Sqlite(SqliteDb),
+    Postgres(PgPool),
+}
+
+#[derive(Clone)]
+pub struct SqliteDb {
+    readers: SqlitePool,
+    /// One connection, so one writer thread; `queue` says who gets it next.
+    writer: SqlitePool,
+    queue: WriterQueue,
+    clock: Clock,
+}
+
+/// A connection to run a query on; what the macros dispatch over.
+pub enum Exec<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// A transaction that may write. Dropped without [`Tx::commit`], it is rolled back.
+#[must_use]
+pub enum Tx {
+    Sqlite { tx: Transaction<'static, Sqlite>, clock: Clock, turn: Turn },
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// A connection for reads outside a transaction.
+pub enum Reader {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Db {
+    /// Opens (and creates) the SQLite database in `folder` and migrates it. The caller holds the folder's lock.
+    /// `clock` is SQLite's database time; the caller's own, but for tests that set them apart.
+    pub async fn open_sqlite(folder: &Path, clock: Clock) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(folder.join("kaipan.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .statement_cache_capacity(limits::STATEMENT_CACHE);
+        let writer = SqlitePoolOptions::new()
+            .min_connections(1)
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
+        MIGRATIONS.run(&writer).await.map_err(schema_error)?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(limits::SQLITE_READERS)
+            .connect_with(options.read_only(true))
+            .await?;
+        Ok(Self::Sqlite(SqliteDb { readers, writer, queue: WriterQueue::default(), clock }))
+    }
+
+    /// Connects to Postgres and migrates it. Every session ends by itself if its process falls asleep inside BEGIN:
+    /// it would otherwise hold the very row that fences it.
+    pub async fn connect_postgres(url: &str) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = url.parse()?;
+        let options = options.statement_cache_capacity(limits::STATEMENT_CACHE).options([
+            ("idle_in_transaction_session_timeout", "1000"),
+            ("lock_timeout", "5000"),
+            ("statement_timeout", "10000"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .min_connections(limits::POSTGRES_CONNECTIONS_MIN)
+            .max_connections(limits::POSTGRES_CONNECTIONS_MAX)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_with(options)
+            .await?;
+        MIGRATIONS.run(&pool).await.map_err(schema_error)?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// Begins a transaction that may write, in its turn.
+    pub async fn begin(&self, priority: Priority) -> Result<Tx, StoreError> {
+        match self {
+            Self::Sqlite(db) => {
+                let turn = db.queue.turn(priority).await;
+                let tx = db.writer.begin_with("BEGIN IMMEDIATE").await?;
+                Ok(Tx::Sqlite { tx, clock: db.clock.clone(), turn })
+            }
+            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+        }
+    }
+
+    /// A connection for reads; each statement sees what is committed when it runs.
+    pub async fn read(&self) -> Result<Reader, StoreError> {
+        match self {
+            Self::Sqlite(db) => Ok(Reader::Sqlite(db.readers.acquire().await?)),
+            Self::Postgres(pool) => Ok(Reader::Postgres(pool.acquire().await?)),
+        }
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
+    /// The database's time. Postgres answers for itself; SQLite's is the clock it was opened with.
+    pub async fn now(&self) -> Result<Micros, StoreError> {
+        match self {
+            Self::Sqlite(db) => Ok(db.clock.wall()),
+            Self::Postgres(pool) => postgres_now(&mut *pool.acquire().await?).await,
+        }
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(db) => {
+                db.readers.close().await;
+                db.writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn postgres_now(conn: &mut PgConnection) -> Result<Micros, StoreError> {
+    // Not through the macros: SQLite has no such function, and needs none.
+    let now: i64 =
+        sqlx::query_scalar("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)")
+            .fetch_one(conn)
+            .await?;
+    Ok(Micros(now))
+}
+
+fn schema_error(error: sqlx::migrate::MigrateError) -> StoreError {
+    match error {
+        sqlx::migrate::MigrateError::VersionMissing(found) => StoreError::SchemaUnknown {
+            found,
+            known: MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0),
+        },
+        other => StoreError::Migrate(other),
+    }
+}
+
+impl Exec<'_> {
+    /// The same connection for one more query, so that the macros take an `&mut Exec` as they take a `Tx`.
+    pub fn exec(&mut self) -> Exec<'_> {
+        match self {
+            Self::Sqlite(conn) => Exec::Sqlite(conn),
+            Self::Postgres(conn) => Exec::Postgres(conn),
+        }
+    }
+}
+
+impl Tx {
+    pub fn exec(&mut self) -> Exec<'_> {
+        match self {
+            Self::Sqlite { tx, .. } => Exec::Sqlite(tx),
+            Self::Postgres(tx) => Exec::Postgres(tx),
+        }
+    }
+
+    /// Commits. An error before the commit was sent is a plain [`StoreError::Sql`] of an earlier call; an error here
+    /// leaves the outcome unknown.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { tx, turn, .. } => {
+                let done = tx.commit().await.map_err(StoreError::CommitUnknown);
+                drop(turn);
+                done
+            }
+            Self::Postgres(tx) => tx.commit().await.map_err(StoreError::CommitUnknown),
+        }
+    }
+
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { tx, turn, .. } => {
+                let done = tx.rollback().await;
+                drop(turn);
+                Ok(done?)
+            }
+            Self::Postgres(tx) => Ok(tx.rollback().await?),
+        }
+    }
+
+    /// The database's time, inside this transaction.
+    pub async fn now(&mut self) -> Result<Micros, StoreError> {
+        match self {
+            Self::Sqlite { clock, .. } => Ok(clock.wall()),
+            Self::Postgres(tx) => postgres_now(tx).await,
+        }
+    }
+
+    /// SQLite's clock, for times that must not follow a step of the wall; Postgres has its own.
+    pub fn sqlite_clock(&self) -> Option<&Clock> {
+        match self {
+            Self::Sqlite { clock, .. } => Some(clock),
+            Self::Postgres(_) => None,
+        }
+    }
+}
+
+impl Reader {
+    pub fn exec(&mut self) -> Exec<'_> {
+        match self {
+            Self::Sqlite(conn) => Exec::Sqlite(conn),
+            Self::Postgres(conn) => Exec::Postgres(conn),
+        }
+    }
+}

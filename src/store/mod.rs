@@ -1,0 +1,58 @@
+//! Gate 3's ground: one database layer over two databases, SQLite (embedded) and Postgres.
+//!
+//! A closed enum of pools, one text of SQL per query, dispatched by four small macros ([`execute!`](crate::store::execute)
+//! and its siblings). The store knows nothing of openings' rules, of Redis, of HTTP: it runs transactions and says
+//! truthfully how they ended. `tests/it/sql.rs` prepares every query on both databases.
+
+mod db;
+mod error;
+mod macros;
+mod queue;
+
+pub use db::{Db, Exec, Reader, Tx};
+pub use error::StoreError;
+pub(crate) use macros::{execute, fetch_all, fetch_one, fetch_optional, insert_rows};
+pub use queue::Priority;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Clock;
+
+    #[tokio::test]
+    async fn one_text_serves_reads_writes_and_batches() -> Result<(), StoreError> {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open_sqlite(folder.path(), Clock::system()).await?;
+        let mut tx = db.begin(Priority::Staff).await?;
+        let rows = [("a", 1_i64), ("b", 2), ("a", 3)];
+        let stored = insert_rows!(
+            tx,
+            "INSERT INTO org (id, name, created_at) ",
+            rows,
+            |row, r| { row.push_bind(r.0).push_bind(r.0).push_bind(r.1); },
+            " ON CONFLICT DO NOTHING RETURNING id" => String
+        )?;
+        assert_eq!(stored, ["a", "b"]);
+        tx.commit().await?;
+
+        let mut tx = db.begin(Priority::Staff).await?;
+        assert_eq!(execute!(tx, "UPDATE org SET name = $2 WHERE id = $1", "a", "A")?, 1);
+        drop(tx); // rolled back
+
+        let mut read = db.read().await?;
+        let found = fetch_all!(
+            read,
+            (String, i64),
+            "SELECT name, created_at FROM org WHERE id <= $1 ORDER BY id",
+            "b"
+        )?;
+        assert_eq!(found.last(), Some(&("b".to_owned(), 2)));
+        assert_eq!(found.get(1), Some(&("a".to_owned(), 1)));
+        let missing = fetch_optional!(read, (String,), "SELECT name FROM org WHERE id = $1", "none")?;
+        assert!(missing.is_none());
+        let mut read = db.read().await?;
+        let refused = execute!(read, "UPDATE org SET name = 'x'");
+        assert!(refused.is_err(), "readers can't write");
+        Ok(())
+    }
+}
