@@ -1,5 +1,6 @@
 //! Values that the whole product agrees on. Nothing here does I/O; time is passed in, or read through [`time::Clock`].
 
 pub mod ids;
+pub mod kind;
 pub mod money;
 pub mod time;
