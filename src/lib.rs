@@ -9,3 +9,5 @@ pub mod domain;
 pub mod limits;
 /// L2 · Gate 3's ground: transactions over SQLite and Postgres.
 pub mod store;
+/// L2 · Field encryption, blind indexes, keys. Knows no database.
+pub mod vault;

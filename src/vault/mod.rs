@@ -1,0 +1,241 @@
+//! Field encryption, blind indexes and the keys behind them.
+//!
+//! A name, a phone or a document number is stored as [`Vault::seal`]'s bytes and found again by [`Vault::index`]'s.
+//! The database therefore holds nothing that can be read, nor anything that can be tried out, without the keyring,
+//! and the keyring never lies in the data folder: a stolen copy of that folder, or a backup of it, says nothing.
+//!
+//! ```text
+//!   keyring ─┬─ field keys (one active, older ones only open) ──► AES-256-GCM, bound to table.column and row
+//!            ├─ index key ──► one HMAC-SHA-256 key per purpose ─► blind indexes
+//!            └─ session key ────────────────────────────────────► session tokens, sign-in codes
+//! ```
+//!
+//! What this module must not know: the database, HTTP, who may read what. It maps bytes to bytes.
+
+mod binding;
+mod keyring;
+mod seal;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+pub use binding::KeyFingerprint;
+pub use keyring::{KeySource, Keyring};
+use seal::FieldKeys;
+
+/// A column whose values are sealed. Its context is part of what is authenticated, so a ciphertext copied into
+/// another column, or another row, does not open there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Field {
+    RegistrationName,
+    RegistrationPhone,
+    RegistrationDocument,
+    RegistrationCoBuyers,
+    RegistrationRemarks,
+    ImportRefusedValue,
+    OutboxRecipient,
+    OutboxParams,
+    StaffName,
+    StaffLogParams,
+}
+
+impl Field {
+    /// `table.column`. Stored data depends on it: a renamed column keeps its old context here.
+    pub const fn context(self) -> &'static str {
+        match self {
+            Field::RegistrationName => "registration.name",
+            Field::RegistrationPhone => "registration.phone",
+            Field::RegistrationDocument => "registration.document",
+            Field::RegistrationCoBuyers => "registration.co_buyers",
+            Field::RegistrationRemarks => "registration.remarks",
+            Field::ImportRefusedValue => "import_refusal.value",
+            Field::OutboxRecipient => "outbox.recipient",
+            Field::OutboxParams => "outbox.params",
+            Field::StaffName => "staff.name",
+            Field::StaffLogParams => "staff_log.params",
+        }
+    }
+}
+
+/// What a blind index is for. Each purpose has its own key: equal values under two purposes have unrelated indexes,
+/// so that a column of phone tails can't be matched against one of document numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    Phone,
+    PhoneTail,
+    Document,
+    Name,
+}
+
+/// A short-lived secret that is stored only as a keyed hash. Six digits hashed without a key would be found by trying
+/// the million of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Secret {
+    SignInCode,
+    StaffSession,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    #[error("no configuration folder for this user: set HOME, or KAIPAN_KEYRING to the keyring's file")]
+    NoConfigFolder,
+    #[error("the keyring {path} can be read by others (mode {mode:04o}): run `chmod 600 {path}`")]
+    LaxPermissions { path: PathBuf, mode: u32 },
+    #[error(
+        "the keyring {path} lies in the data folder, where a copy of the data would carry its keys along: move it out"
+    )]
+    InDataFolder { path: PathBuf },
+    #[error("the keyring can't be used: {0}")]
+    Malformed(&'static str),
+    #[error("the keyring {path} can't be read or written: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error(
+        "this database was sealed with another keyring (its key `{key}` is not in this one): give the one it was created with as KAIPAN_KEYRING"
+    )]
+    WrongKeyring { key: String },
+    #[error("the operating system gives no random bytes")]
+    NoEntropy,
+    #[error("a sealed value names key {0}, which is not in the keyring")]
+    UnknownKey(u32),
+    #[error("a sealed value does not open: cut, altered, or moved from another row or column")]
+    Unreadable,
+    #[error("a value of {0} bytes is too long to seal")]
+    TooLong(usize),
+}
+
+impl VaultError {
+    pub const fn code(&self) -> &'static str {
+        match self {
+            VaultError::NoConfigFolder => "KEYRING_NO_CONFIG_FOLDER",
+            VaultError::LaxPermissions { .. } => "KEYRING_LAX_PERMISSIONS",
+            VaultError::InDataFolder { .. } => "KEYRING_IN_DATA_FOLDER",
+            VaultError::Malformed(_) => "KEYRING_MALFORMED",
+            VaultError::Io { .. } => "KEYRING_IO",
+            VaultError::WrongKeyring { .. } => "KEYRING_WRONG",
+            VaultError::NoEntropy => "NO_ENTROPY",
+            VaultError::UnknownKey(_) => "SEALED_KEY_UNKNOWN",
+            VaultError::Unreadable => "SEALED_UNREADABLE",
+            VaultError::TooLong(_) => "SEALED_TOO_LONG",
+        }
+    }
+}
+
+type HmacSha256 = Hmac<Sha256>;
+
+/// Keys ready for use. Share it as an `Arc`; nothing in it changes after [`Vault::open`].
+pub struct Vault {
+    fields: FieldKeys,
+    /// HMAC states with the key already absorbed: an index costs two blocks, not four.
+    phone: HmacSha256,
+    phone_tail: HmacSha256,
+    document: HmacSha256,
+    name: HmacSha256,
+    sign_in_code: HmacSha256,
+    staff_session: HmacSha256,
+    session_token_key: Zeroizing<[u8; 32]>,
+    fingerprints: Vec<KeyFingerprint>,
+}
+
+impl Vault {
+    /// Opens the keyring, creating a file on first use. `data_dir` is where the keyring must not be.
+    pub fn open(source: &KeySource, data_dir: Option<&Path>) -> Result<Self, VaultError> {
+        Self::from_keyring(&Keyring::load(source, data_dir)?)
+    }
+
+    pub fn from_keyring(ring: &Keyring) -> Result<Self, VaultError> {
+        let index = |label| keyed(&*derive(ring.index_key(), label)?);
+        let session = |label| keyed(&*derive(ring.session_key(), label)?);
+        Ok(Self {
+            fields: FieldKeys::new(ring)?,
+            phone: index("index phone")?,
+            phone_tail: index("index phone tail")?,
+            document: index("index document")?,
+            name: index("index name")?,
+            sign_in_code: session("sign-in code")?,
+            staff_session: session("staff session")?,
+            session_token_key: derive(ring.session_key(), "session token")?,
+            fingerprints: binding::fingerprints(ring)?,
+        })
+    }
+
+    /// Encrypts one value of one row under the active key. The same text never gives the same bytes twice.
+    pub fn seal(&self, field: Field, row_id: &str, text: &str) -> Result<Vec<u8>, VaultError> {
+        self.fields.seal(field, row_id, text.as_bytes())
+    }
+
+    /// The text that was sealed for this field of this row, or an error; never other text, never a panic.
+    pub fn open_text(&self, field: Field, row_id: &str, sealed: &[u8]) -> Result<String, VaultError> {
+        String::from_utf8(self.fields.open(field, row_id, sealed)?).map_err(|_| VaultError::Unreadable)
+    }
+
+    /// The blind index of a value: 32 bytes, equal for equal values. Normalise first (digits of a phone without
+    /// country code, a document in upper case): the index of another spelling is another index.
+    pub fn index(&self, purpose: Purpose, value: &str) -> Vec<u8> {
+        let state = match purpose {
+            Purpose::Phone => &self.phone,
+            Purpose::PhoneTail => &self.phone_tail,
+            Purpose::Document => &self.document,
+            Purpose::Name => &self.name,
+        };
+        finish(state, &[value.as_bytes()])
+    }
+
+    /// The keyed hash under which a short-lived secret is stored; `context` ties it to its row.
+    pub fn hash_secret(&self, secret: Secret, context: &str, value: &[u8]) -> Vec<u8> {
+        let state = match secret {
+            Secret::SignInCode => &self.sign_in_code,
+            Secret::StaffSession => &self.staff_session,
+        };
+        finish(state, &[context.as_bytes(), value])
+    }
+
+    /// The key of buyers' session tokens; the token's format belongs to `http`.
+    pub fn session_token_key(&self) -> &[u8; 32] {
+        &self.session_token_key
+    }
+
+    /// What identifies this keyring's keys without revealing them, to be stored with the data they seal.
+    pub fn fingerprints(&self) -> &[KeyFingerprint] {
+        &self.fingerprints
+    }
+
+    /// Compares with what a database has stored. Every key it names must be here; returns those it does not name yet.
+    pub fn check_binding(&self, stored: &[KeyFingerprint]) -> Result<Vec<KeyFingerprint>, VaultError> {
+        binding::check(&self.fingerprints, stored)
+    }
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Keys must not reach a log through a struct that derives Debug around this one.
+        f.debug_struct("Vault").field("fingerprints", &self.fingerprints).finish_non_exhaustive()
+    }
+}
+
+fn keyed(key: &[u8; 32]) -> Result<HmacSha256, VaultError> {
+    HmacSha256::new_from_slice(key).map_err(|_| VaultError::Malformed("a key has the wrong length"))
+}
+
+/// A key of its own for each use, from one that is stored: HKDF's expand step with one block.
+fn derive(key: &[u8; 32], label: &str) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+    let mut mac = keyed(key)?;
+    mac.update(b"kaipan.v1 ");
+    mac.update(label.as_bytes());
+    mac.update(&[1]);
+    Ok(Zeroizing::new(mac.finalize().into_bytes().into()))
+}
+
+/// Parts are length-prefixed, so that no two different lists of parts hash alike.
+fn finish(state: &HmacSha256, parts: &[&[u8]]) -> Vec<u8> {
+    let mut mac = state.clone();
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().to_vec()
+}
