@@ -1,6 +1,6 @@
 //! Kaipan (开盘): the opening of a real-estate sale, from two spreadsheets to a sold-out board.
 //!
-//! The modules in reading order. Lower layers know nothing of higher ones; `tests/it/layers.rs` enforces the picture
+//! The modules in reading order. Lower layers know nothing of higher ones; `tests/tree/layers.rs` enforces the picture
 //! in `docs/ARCHITECTURE.md`.
 
 /// L1 · Values: ids, money, time, phone numbers, identity documents. No I/O.

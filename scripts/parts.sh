@@ -1,0 +1,52 @@
+# The parts of the test run, one function each; sourced by scripts/test.sh. Each runs from the repository's root with
+# `set -e`, prints what it likes, and fails by its exit status.
+
+all_parts=(format types web-unit web-build clippy licences tree unit)
+quick_parts=(format clippy tree unit types web-unit)
+
+# Parts whose log holds test counts; of the others only the exit status counts.
+is_suite() {
+  case $1 in tree | unit | web-unit) ;; *) return 1 ;; esac
+}
+
+# A hang must not eat the whole run. Generous: a cold build on two cores is inside.
+limit_s() {
+  case $1 in clippy | unit) echo 1800 ;; *) echo 600 ;; esac
+}
+
+# npm ci when the lock differs from the one that was installed, and only then.
+web_modules() {
+  local stamp=web/node_modules/.kaipan-lock
+  cmp -s web/package-lock.json "$stamp" && return 0
+  (cd web && npm ci --no-audit --no-fund)
+  cp web/package-lock.json "$stamp"
+}
+
+part_format() { cargo fmt --all --check; }
+
+part_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+
+# Bans, licences and sources. Not advisories: their database is a git repository that a closed network cannot fetch,
+# and a check that passes because it could not look is worse than none. `cargo deny check advisories` does it.
+part_licences() { cargo deny --locked check --hide-inclusion-graph bans licenses sources; }
+
+# The picture of the layers, and tidiness; no server, no network.
+part_tree() { cargo nextest run --locked --test tree; }
+
+# Unit, model and property tests of every crate, each test in a process of its own.
+part_unit() { cargo nextest run --locked --workspace --lib --bins; }
+
+part_types() {
+  web_modules
+  cd web && npm run --silent typecheck
+}
+
+part_web_unit() {
+  web_modules
+  cd web && npm run --silent test
+}
+
+part_web_build() {
+  web_modules
+  cd web && npm run --silent build
+}

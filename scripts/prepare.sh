@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Makes the machine ready, or says in one line what is missing.
+#
+#   scripts/prepare.sh run     what `make run` needs: Rust, node, a C compiler
+#   scripts/prepare.sh check   … and cargo-nextest
+#   scripts/prepare.sh test    … and Chromium, a CJK font, Postgres, Redis, cargo-deny
+#
+# Rust and node are the reader's own choice of version manager, so they are only checked. What else is missing is
+# installed on Debian (as root, or through sudo) and named; elsewhere one line says what to install.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+rust_min=1.95.0
+node_min=20.19.0
+purpose=${1:-test}
+
+die() { echo "kaipan: $*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+# True when version $1 is at least $2.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+check_rust() {
+  local found
+  have cargo && have rustc || die "needs Rust $rust_min or newer (https://rustup.rs), found none"
+  found=$(rustc --version | awk '{print $2}')
+  at_least "${found%%-*}" "$rust_min" || die "needs Rust $rust_min or newer, found $found: rustup update stable"
+}
+
+check_node() {
+  local found
+  have node && have npm || die "needs node $node_min or newer with npm (https://nodejs.org), found none"
+  found=$(node -p process.versions.node)
+  at_least "$found" "$node_min" || die "needs node $node_min or newer, found $found"
+}
+
+# Debian's packages that are missing, collected first so that apt runs once.
+packages=()
+want() { packages+=("$1"); }
+
+# Debian keeps Postgres' server binaries off the PATH; tests/it/postgres.rs looks in the same places.
+have_postgres() {
+  have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || [ -x "${KAIPAN_PG_BIN:-}/initdb" ]
+}
+
+install_packages() {
+  [ ${#packages[@]} -gt 0 ] || return 0
+  if ! { [ -f /etc/debian_version ] && have apt-get; }; then
+    die "please install: ${packages[*]} (names of the Debian packages; your system may call them otherwise)"
+  fi
+  local root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    have sudo || die "please install as root: apt-get install ${packages[*]}"
+    root=(sudo)
+    # Without a terminal nobody can type a password: fail in one line instead of hanging.
+    [ -t 0 ] || root=(sudo -n)
+  fi
+  echo "kaipan: installing with apt-get: ${packages[*]}"
+  "${root[@]}" apt-get update -qq || die "apt-get update failed; please install: ${packages[*]}"
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" \
+    >/dev/null || die "apt-get could not install: ${packages[*]}"
+}
+
+# cargo tool NAME, version requirement $2: compiled once into CARGO_HOME/bin, where cargo finds it.
+cargo_tool() {
+  cargo "$1" --version >/dev/null 2>&1 && return 0
+  echo "kaipan: installing with cargo: cargo-$1 (once, a few minutes)"
+  cargo install --quiet --locked "cargo-$1" --version "$2" || die "please install cargo-$1 $2"
+}
+
+rust_component() {
+  cargo "$1" --version >/dev/null 2>&1 && return 0
+  have rustup || die "needs $2 beside Rust: install your system's package for it"
+  echo "kaipan: installing with rustup: $2"
+  rustup component add "$2" || die "please run: rustup component add $2"
+}
+
+check_rust
+check_node
+have cc || want build-essential
+
+if [ "$purpose" = test ]; then
+  have git || want git
+  have chromium || have chromium-browser || have google-chrome || [ -x "${KAIPAN_CHROMIUM:-}" ] || want chromium
+  # Without it every Chinese character on a screenshot is an empty box.
+  if [ -z "$(fc-list :lang=zh family 2>/dev/null | head -n 1)" ]; then want fonts-noto-cjk; fi
+  have fc-list || want fontconfig
+  have_postgres || want postgresql
+  have redis-server || want redis-server
+fi
+install_packages
+
+if [ "$purpose" != run ]; then
+  rust_component fmt rustfmt
+  rust_component clippy clippy
+  cargo_tool nextest '^0.9'
+fi
+if [ "$purpose" = test ]; then
+  cargo_tool deny '^0.20'
+fi
