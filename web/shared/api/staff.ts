@@ -1,0 +1,185 @@
+// The staff's door as docs/protocol.md states it, and nothing else.
+import type { Kind, Params, PerKind, Unit } from "./buyer";
+
+export type Role = "admin" | "manager" | "cashier" | "auditor" | "crowd";
+
+export interface Staff {
+  id: string;
+  login: string;
+  name: string;
+  role: Role;
+  disabled?: boolean;
+}
+
+export interface Project {
+  id: string;
+  name: string;
+  time_zone: string;
+}
+
+export type OpeningState =
+  | "draft"
+  | "checked"
+  | "published"
+  | "armed"
+  | "live"
+  | "closed"
+  | "archived"
+  | "disabled";
+
+export interface OpeningDraft {
+  project: string;
+  name: string;
+  start_ms: number;
+  end_ms: number;
+  hold_s: number;
+  favourites_max: number;
+  deposit_fen: PerKind;
+  quota: PerKind;
+  household_quota: Record<Kind, number | null>;
+}
+
+export interface OpeningAdmin extends OpeningDraft {
+  id: string;
+  project_name: string;
+  state: OpeningState;
+  paused: boolean;
+  units: { total: number; by_kind: Partial<PerKind>; withheld: number; total_fen: number };
+  registrations: { total: number; earnest_fen: number };
+  units_hash?: string | null;
+  roster_hash?: string | null;
+  buyer_url: string;
+  screen_url: string;
+  now_ms: number;
+}
+
+export type UnitState = "free" | "held" | "sold" | "withheld";
+
+export interface UnitAdmin extends Unit {
+  withheld_reason?: string | null;
+  status: UnitState;
+}
+
+export interface Finding {
+  code: string;
+  severity: "stop" | "warn";
+  params?: Params | null;
+  page?: string | null;
+}
+
+export interface Preflight {
+  ok: boolean;
+  findings: Finding[];
+  units_hash?: string | null;
+  roster_hash?: string | null;
+}
+
+export interface RegistrationAdmin {
+  code: string;
+  name_masked?: string;
+  phone_masked?: string;
+  document_masked?: string;
+  [field: string]: unknown;
+}
+
+export interface Hold {
+  claim: string;
+  unit: number;
+  unit_label: string;
+  code: string;
+  name: string;
+  phone_tail: string;
+  registration: string;
+  state: string;
+  generation: number;
+  deposit_fen: number;
+  paid_fen: number;
+  earnest_fen: number;
+  deadline_ms: number;
+  created_ms: number;
+  extended: boolean;
+  seq: number;
+}
+
+export type PaymentMethod = "cash" | "pos" | "transfer";
+
+export interface Payment {
+  id: string;
+  claim: string;
+  generation: number;
+  method: PaymentMethod;
+  reference: string;
+  amount_fen: number;
+  applied_fen: number;
+  refund_fen: number;
+  refund_reason?: string | null;
+  created_ms: number;
+  by: string;
+}
+
+export interface Summary {
+  now_ms: number;
+  seq: number;
+  units: number;
+  withheld: number;
+  free: number;
+  held: number;
+  sold: number;
+  sell_through_bp: number;
+  sold_fen: number;
+  signed_in: number;
+  connected: number;
+  picks: number;
+  refusals: Record<string, number>;
+  per_minute: { at_ms: number; held: number; sold: number }[];
+  holds_about_to_lapse: Hold[];
+}
+
+export interface ImportRow {
+  sheet: string;
+  row: number;
+  column: string;
+  reason: string;
+  value: string;
+}
+
+export interface ImportReport {
+  accepted: number;
+  total_fen?: number;
+  earnest_total_fen?: number;
+  by_kind?: Partial<PerKind>;
+  refused: ImportRow[];
+  warnings: ImportRow[];
+  added: number;
+  changed: { what: string; field: string; before: string; after: string }[];
+  unchanged: number;
+  missing: string[];
+  stored: boolean;
+}
+
+export interface OutboxMessage {
+  id: string;
+  to_masked: string;
+  text: string;
+  code?: string | null;
+  created_ms: number;
+}
+
+export interface LogEntry {
+  at_ms: number;
+  staff: string;
+  action: string;
+  object: string;
+  params?: Params | null;
+}
+
+/** What `/live` sends beside the board frames of the buyers' feed. */
+export interface LiveEvent {
+  t: "event";
+  seq: number;
+  kind: string;
+  unit: number;
+  at_ms: number;
+  name_masked?: string | null;
+  code?: string | null;
+}
