@@ -1,0 +1,104 @@
+//! Decimal text to whole hundredths, without a float in between: 0.01 yuan and 0.01 m² are what the product counts in.
+
+use super::text::fold_char;
+
+/// Ten trillion hundredths: sums over every row that [`crate::limits`] allows stay far inside an `i64`.
+pub const HUNDREDTHS_MAX: i64 = 10_000_000_000_000;
+
+/// `29,605` → 2960500, `78.125` → 7813 (half up, away from zero), `１２．５` → 1250. Thousands separators must stand
+/// where they belong: `29,60` could be meant as a decimal comma and is refused.
+pub fn hundredths(text: &str) -> Option<i64> {
+    let mut sign = 1;
+    let mut whole = 0_i64;
+    let mut fraction = 0_i64;
+    let mut fraction_digits = 0_u32;
+    let mut digits = 0_u32;
+    // Digits since the last separator, once there was one.
+    let mut group: Option<u32> = None;
+    let mut in_fraction = false;
+    for (at, c) in text.trim().chars().map(fold_char).enumerate() {
+        match c {
+            '-' | '+' if at == 0 => sign = if c == '-' { -1 } else { 1 },
+            '0'..='9' => {
+                let digit = i64::from(c.to_digit(10)?);
+                digits += 1;
+                if !in_fraction {
+                    whole = whole.checked_mul(10)?.checked_add(digit)?;
+                    group = group.map(|n| n + 1);
+                } else {
+                    if fraction_digits < 2 {
+                        fraction = fraction * 10 + digit;
+                    } else if fraction_digits == 2 && digit >= 5 {
+                        fraction += 1;
+                    }
+                    fraction_digits += 1;
+                }
+            }
+            ',' | '，' if !in_fraction && digits > 0 => {
+                let grouped = group.map_or(digits <= 3, |n| n == 3);
+                if !grouped {
+                    return None;
+                }
+                group = Some(0);
+            }
+            '.' if !in_fraction && digits > 0 => in_fraction = true,
+            _ => return None,
+        }
+    }
+    if digits == 0 || group.is_some_and(|n| n != 3) || (in_fraction && fraction_digits == 0) {
+        return None;
+    }
+    if fraction_digits == 1 {
+        fraction *= 10;
+    }
+    let value = whole.checked_mul(100)?.checked_add(fraction)?;
+    (value <= HUNDREDTHS_MAX).then_some(sign * value)
+}
+
+/// The same for a spreadsheet's number: its shortest decimal text, so that 89.12 is 8912 and not 8911.
+pub fn hundredths_of_f64(number: f64) -> Option<i64> {
+    if number.is_finite() && number.abs() < 1e13 { hundredths(&number.to_string()) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_numbers_as_written() {
+        for (text, expected) in [
+            ("29,605", 2_960_500),
+            ("1,234,567.8", 123_456_780),
+            ("０８９．１２", 8_912),
+            ("78.125", 7_813),
+            ("78.1249", 7_812),
+            ("0.995", 100),
+            ("-5", -500),
+            ("3.", i64::MIN),
+            ("29,60", i64::MIN),
+            ("2960,500", i64::MIN),
+            ("1,,000", i64::MIN),
+            (",100", i64::MIN),
+            ("", i64::MIN),
+            ("-", i64::MIN),
+            ("1e5", i64::MIN),
+            ("5万", i64::MIN),
+            ("99999999999999999999", i64::MIN),
+        ] {
+            assert_eq!(hundredths(text).unwrap_or(i64::MIN), expected, "{text}");
+        }
+        assert_eq!(hundredths_of_f64(89.12), Some(8_912));
+        assert_eq!(hundredths_of_f64(2_439_214.000_000_000_4), Some(243_921_400));
+        assert_eq!(hundredths_of_f64(f64::NAN), None);
+        assert_eq!(hundredths_of_f64(1e300), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_amount_survives_text_and_float(value in -HUNDREDTHS_MAX/100..HUNDREDTHS_MAX/100) {
+            let text = format!("{}{}.{:02}", if value < 0 { "-" } else { "" }, value.abs() / 100, value.abs() % 100);
+            proptest::prop_assert_eq!(hundredths(&text), Some(value));
+            proptest::prop_assert_eq!(hundredths_of_f64(value as f64 / 100.0), Some(value));
+        }
+    }
+}
