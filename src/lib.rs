@@ -11,3 +11,5 @@ pub mod limits;
 pub mod store;
 /// L2 · Field encryption, blind indexes, keys. Knows no database.
 pub mod vault;
+/// L2b · Messages to buyers and the outbox.
+pub mod messaging;

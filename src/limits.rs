@@ -21,3 +21,14 @@ pub const KEYRING_KEYS_MAX: usize = 64;
 
 /// A key takes some 70 bytes of JSON: a full ring must still be readable.
 const _: () = assert!(KEYRING_KEYS_MAX as u64 * 128 < KEYRING_BYTES_MAX);
+
+// --- messaging ---
+
+/// Messages on the outbox page.
+pub const OUTBOX_LISTED_MAX: i64 = 100;
+
+/// How long the outbox remembers.
+pub const OUTBOX_KEEP_S: i64 = 7 * 24 * 3600;
+
+/// Rows that one clean-up transaction removes: a few milliseconds of the one writer.
+pub const PURGE_ROWS: i64 = 500;

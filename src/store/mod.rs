@@ -6,8 +6,10 @@
 
 mod db;
 mod error;
-mod macros;
+pub(crate) mod macros;
 mod queue;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use db::{Db, Exec, Reader, Tx};
 pub use error::StoreError;

@@ -43,6 +43,7 @@ pub enum Field {
     OutboxParams,
     StaffName,
     StaffLogParams,
+    BuyerSessionLabel,
 }
 
 impl Field {
@@ -60,6 +61,7 @@ impl Field {
             Field::OutboxParams => "outbox.params",
             Field::StaffName => "staff.name",
             Field::StaffLogParams => "staff_log.params",
+            Field::BuyerSessionLabel => "buyer_session.label",
         }
     }
 }
