@@ -1,15 +1,25 @@
 //! Kaipan (开盘): the opening of a real-estate sale, from two spreadsheets to a sold-out board.
 //!
-//! The modules in reading order. Lower layers know nothing of higher ones; `tests/tree/layers.rs` enforces the picture
-//! in `docs/ARCHITECTURE.md`.
+//! The modules in reading order (blank lines keep rustfmt from sorting it). Lower layers know nothing of higher ones;
+//! `tests/tree/layers.rs` enforces the picture in `docs/ARCHITECTURE.md`.
 
 /// L1 · Values: ids, money, time, phone numbers, identity documents. No I/O.
 pub mod domain;
+
 /// L1 · Every bound of the product, in one place.
 pub mod limits;
+
+/// L1 · Logs, and every metric by name.
+pub mod telemetry;
+
 /// L2 · Gate 3's ground: transactions over SQLite and Postgres.
 pub mod store;
+
 /// L2 · Field encryption, blind indexes, keys. Knows no database.
 pub mod vault;
+
+/// L2 · The doors' toolkit: sockets, limits, errors, extractors, tokens, pages. Knows nothing of what is sold.
+pub mod http;
+
 /// L2b · Messages to buyers and the outbox.
 pub mod messaging;

@@ -1,5 +1,7 @@
 //! Every bound in one place, with the relations between them checked when the program is compiled.
 
+use std::time::Duration;
+
 /// Prepared statements kept per database connection.
 pub const STATEMENT_CACHE: usize = 256;
 /// Connections that read SQLite while its one writer writes.
@@ -32,3 +34,40 @@ pub const OUTBOX_KEEP_S: i64 = 7 * 24 * 3600;
 
 /// Rows that one clean-up transaction removes: a few milliseconds of the one writer.
 pub const PURGE_ROWS: i64 = 500;
+// --- http ---
+
+/// Waiting connections the kernel may queue for each listening socket: the whole hall taps within a second.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Open connections of the buyers' door in one process. Each costs about 10 KB.
+pub const BUYER_CONNECTIONS_MAX: usize = 60_000;
+/// Open connections of the staff's door.
+pub const STAFF_CONNECTIONS_MAX: usize = 1_000;
+/// Requests of one door between their first byte and their answer; more are refused at once with `OVERLOADED`.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 20_000;
+/// A client that has not sent its whole request head by then is cut. Also the life of an idle keep-alive connection.
+pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// From head to answer, body included. WebSocket and Server-Sent Events answer at once and live outside it.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// The staff's door imports whole workbooks.
+pub const STAFF_REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+/// A socket that accepts no byte for this long belongs to a reader that does not read.
+pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the kernel retries unacknowledged bytes before it gives a half-open socket up.
+pub const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Request line and headers together.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1_024;
+pub const REQUEST_HEADERS_MAX: usize = 64;
+/// Bodies of the buyers' door: the longest is a list of favourites.
+pub const BUYER_BODY_BYTES_MAX: usize = 16 * 1_024;
+/// JSON bodies of the staff's door; workbooks have their own bound at their route.
+pub const STAFF_BODY_BYTES_MAX: usize = 1_024 * 1_024;
+/// How long a draining server waits for requests and sockets to end by themselves.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Proxies a request may have come through before we stop reading `X-Forwarded-For`.
+pub const FORWARDED_HOPS_MAX: usize = 16;
+
+const _: () = assert!(REQUEST_HEAD_BYTES_MAX >= 8_192, "hyper refuses a smaller read buffer");
+const _: () = assert!(
+    DRAIN_TIMEOUT.as_millis() >= REQUEST_TIMEOUT.as_millis(),
+    "a request that began before the drain may use its whole time"
+);

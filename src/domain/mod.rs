@@ -6,6 +6,7 @@ pub mod document;
 pub mod ids;
 pub mod kind;
 pub mod money;
+pub mod network;
 pub mod phone;
 pub mod text;
 pub mod time;

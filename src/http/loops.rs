@@ -1,0 +1,73 @@
+//! Per-core loops: each thread runs one current_thread runtime, its own listening socket and its own copy of the router.
+//!
+//! A buyer's connection is accepted, served and written to on one core; no lock is shared with another loop but the ones
+//! in the state the router was given.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::sync::oneshot;
+
+use super::accept::{Door, listen, serve};
+use super::drain::Drain;
+use crate::limits::DRAIN_TIMEOUT;
+
+/// The buyers' loops while they run.
+pub struct Loops {
+    pub address: SocketAddr,
+    ended: Vec<oneshot::Receiver<()>>,
+}
+
+/// Starts `count` loops on `address`. `router_of` is called once on each loop's own thread, inside its runtime, so that
+/// it may spawn tasks there.
+pub fn start<F>(
+    address: SocketAddr,
+    count: usize,
+    door: &Door,
+    drain: &Drain,
+    router_of: F,
+) -> io::Result<Loops>
+where
+    F: Fn(usize) -> Router + Send + Sync + 'static,
+{
+    let router_of = Arc::new(router_of);
+    // Port 0 asks the kernel for a free port; the other sockets share the one it chose.
+    let first = listen(address, true)?;
+    let address = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..count {
+        sockets.push(listen(address, true)?);
+    }
+    let mut ended = Vec::with_capacity(count);
+    for (core, socket) in sockets.into_iter().enumerate() {
+        let (end, wait) = oneshot::channel();
+        let (router_of, door, drain) = (Arc::clone(&router_of), door.clone(), drain.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name(format!("buyers-{core}")).spawn(move || {
+            let served = runtime.block_on(async {
+                let served = serve(socket, router_of(core), door, drain.clone()).await;
+                // The runtime lives on until its connections have ended, here and on the other loops.
+                drain.finished(DRAIN_TIMEOUT).await;
+                served
+            });
+            if let Err(error) = served {
+                tracing::error!(core, %error, "a loop could not listen");
+            }
+            drop(end);
+        })?;
+        ended.push(wait);
+    }
+    Ok(Loops { address, ended })
+}
+
+impl Loops {
+    /// Resolves when every loop has ended.
+    pub async fn ended(self) {
+        for wait in self.ended {
+            // The sender is only ever dropped: an error is the news we wait for.
+            drop(wait.await);
+        }
+    }
+}

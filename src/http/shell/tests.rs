@@ -1,0 +1,127 @@
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::*;
+use crate::http::address::ClientAddr;
+
+fn shell() -> Shell {
+    Shell {
+        door: "buyers",
+        origins: Origins::new(["https://kp.example".to_owned()]),
+        trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+        request_timeout: Duration::from_secs(5),
+        body_bytes_max: 16,
+        in_flight_max: 2,
+    }
+}
+
+fn app(wrap: &Wrap) -> Router {
+    wrap.around(
+        Router::new()
+            .route("/who", get(async |ClientAddr(address): ClientAddr| address.to_string()))
+            .route("/panic", get(async || -> &'static str { panic!("boom") }))
+            .route("/slow", get(async || tokio::time::sleep(Duration::from_secs(60)).await))
+            .route("/post", post(async |body: String| body))
+            .fallback(async || Problem::new(Code::NotFound)),
+    )
+}
+
+fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut request = request.body(Body::empty()).unwrap();
+    request.extensions_mut().insert(Peer("10.0.0.1:1000".parse().unwrap()));
+    request
+}
+
+async fn body(response: Response) -> Vec<u8> {
+    axum::body::to_bytes(response.into_body(), 65_536).await.unwrap().to_vec()
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_and_safe_headers() {
+    let app = app(&Wrap::new(shell()));
+    for path in ["/who", "/none", "/panic"] {
+        let response = app.clone().oneshot(request("GET", path, &[])).await.unwrap();
+        let headers = response.headers().clone();
+        let id = headers[&X_REQUEST_ID].to_str().unwrap();
+        assert_eq!(id.len(), 26, "{path}");
+        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("wss://kp.example"), "{policy}");
+        if path != "/who" {
+            let problem: Value = serde_json::from_slice(&body(response).await).unwrap();
+            assert_eq!(problem["request_id"], id);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_proxys_request_id_is_kept_and_a_strangers_is_not() {
+    let app = app(&Wrap::new(shell()));
+    let mut given = request("GET", "/who", &[("x-request-id", "abc-1"), ("x-forwarded-for", "9.9.9.9")]);
+    let response = app.clone().oneshot(given).await.unwrap();
+    assert_eq!(response.headers()[&X_REQUEST_ID], "abc-1");
+    assert_eq!(body(response).await, b"9.9.9.9");
+
+    given = request("GET", "/who", &[("x-request-id", "abc-1"), ("x-forwarded-for", "9.9.9.9")]);
+    given.extensions_mut().insert(Peer("203.0.113.5:1".parse().unwrap()));
+    let response = app.clone().oneshot(given).await.unwrap();
+    assert_ne!(response.headers()[&X_REQUEST_ID], "abc-1");
+    assert_eq!(body(response).await, b"203.0.113.5");
+}
+
+/// Mutation that turned it red: the panic left to hyper, which cuts the connection without an answer.
+#[tokio::test]
+async fn a_panic_is_an_internal_problem_and_the_next_request_is_served() {
+    let app = app(&Wrap::new(shell()));
+    let response = app.clone().oneshot(request("GET", "/panic", &[])).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let problem: Value = serde_json::from_slice(&body(response).await).unwrap();
+    assert_eq!(problem["code"], "INTERNAL");
+    let response = app.oneshot(request("GET", "/who", &[])).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+/// Mutations that turned it red: the place not given back; the cap checked after the wait.
+#[tokio::test(start_paused = true)]
+async fn more_requests_than_may_be_in_flight_are_shed_at_once() {
+    let app = app(&Wrap::new(shell()));
+    let slow: Vec<_> =
+        (0..2).map(|_| tokio::spawn(app.clone().oneshot(request("GET", "/slow", &[])))).collect();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let before = tokio::time::Instant::now();
+    let response = app.clone().oneshot(request("GET", "/who", &[])).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    for request in slow {
+        let response = request.await.unwrap().unwrap();
+        let problem: Value = serde_json::from_slice(&body(response).await).unwrap();
+        assert_eq!(problem["code"], "TIMED_OUT");
+    }
+    let response = app.oneshot(request("GET", "/who", &[])).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_a_problem_too() {
+    let cases = [
+        ("GET", "/none", &[] as &[(&str, &str)], 404, "NOT_FOUND"),
+        ("DELETE", "/who", &[], 405, "METHOD_NOT_ALLOWED"),
+        ("POST", "/post", &[("origin", "https://evil.example")], 403, "ORIGIN_NOT_ALLOWED"),
+    ];
+    for (method, path, headers, status, code) in cases {
+        let app = app(&Wrap::new(shell()));
+        let response = app.oneshot(request(method, path, headers)).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{method} {path}");
+        let problem: Value = serde_json::from_slice(&body(response).await).unwrap();
+        assert_eq!(problem["code"], code);
+    }
+}

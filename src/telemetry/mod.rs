@@ -1,0 +1,60 @@
+//! Logs and figures about the running program. No business rule reads them.
+
+pub mod names;
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people at a terminal.
+    #[default]
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+/// Answers go from 0.1 ms (memory) to seconds (a database under load); the promise to buyers is one second.
+const SECONDS_BUCKETS: &[f64] = &[
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Histograms and summaries keep samples until somebody folds them in.
+const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
+
+/// Starts logging to standard error. `filter` is in the language of `RUST_LOG`. A second call changes nothing, which is
+/// what tests in one process need.
+pub fn init_logs(format: LogFormat, filter: &str) -> Result<(), BadFilter> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| BadFilter(error.to_string()))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let already_started = match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    drop(already_started);
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the log filter can not be read: {0}")]
+pub struct BadFilter(String);
+
+/// Installs the process's recorder of metrics. Call once; the handle renders `/metrics`.
+pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new().set_buckets(SECONDS_BUCKETS)?.install_recorder()?;
+    names::describe();
+    Ok(handle)
+}
+
+/// Keeps the recorder's memory bounded; runs until the runtime ends.
+pub async fn upkeep(handle: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(UPKEEP_PERIOD);
+    loop {
+        ticks.tick().await;
+        handle.run_upkeep();
+    }
+}

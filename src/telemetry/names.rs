@@ -1,0 +1,45 @@
+//! Every metric this program exports, with its meaning. Labels are closed sets, never something a client writes.
+
+macro_rules! metrics_list {
+    ($($kind:ident $name:ident = $text:literal, $help:literal;)*) => {
+        $(#[doc = $help] pub const $name: &str = $text;)*
+
+        /// Tells the recorder what each metric means.
+        pub fn describe() {
+            $(metrics_list!(@describe $kind $name $help);)*
+        }
+
+        /// Names and meanings, for the documentation's test.
+        pub const ALL: &[(&str, &str)] = &[$(($text, $help),)*];
+    };
+    (@describe counter $name:ident $help:literal) => { metrics::describe_counter!($name, $help) };
+    (@describe gauge $name:ident $help:literal) => { metrics::describe_gauge!($name, $help) };
+    (@describe histogram $name:ident $help:literal) => { metrics::describe_histogram!($name, $help) };
+}
+
+metrics_list! {
+    counter HTTP_REQUESTS = "kaipan_http_requests_total", "Requests answered, by door, route, method and status";
+    histogram HTTP_SECONDS = "kaipan_http_request_seconds", "From request head to answer, by door";
+    counter HTTP_SHED = "kaipan_http_shed_total", "Requests refused at once because too many were in flight, by door";
+    counter HTTP_PANICS = "kaipan_http_panics_total", "Handlers that panicked, by door; must stay 0";
+    gauge CONNECTIONS = "kaipan_connections", "Open TCP connections, by door";
+    counter CONNECTIONS_REFUSED = "kaipan_connections_refused_total", "Connections closed at once at the cap, by door";
+    counter ACCEPT_ERRORS = "kaipan_accept_errors_total", "Failures of accept(), by door; file descriptors used up?";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn metrics_are_named_once_and_by_the_rules_of_prometheus() {
+        let names: HashSet<&str> = ALL.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for (name, help) in ALL {
+            assert!(name.starts_with("kaipan_") && !help.is_empty(), "{name}");
+            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
+        }
+    }
+}
