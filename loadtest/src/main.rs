@@ -1,1 +1,79 @@
-fn main() {}
+//! `kaipan-crowd`: plays the crowd of a demo or a load test, and audits what came of it.
+
+use std::io::{self, BufRead, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use kaipan_crowd::plan::Plan;
+use kaipan_crowd::{audit, record, run};
+
+#[derive(Parser)]
+#[command(
+    name = "kaipan-crowd",
+    version,
+    about = "Simulated buyers and a simulated cashier, and the audit of their record"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play the plan that comes on standard input, one line of JSON; the end of standard input ends the crowd.
+    Run,
+    /// Compare the crowd's record with the server's claims and journal.
+    Audit {
+        /// The record that `run` wrote.
+        #[arg(long)]
+        record: PathBuf,
+        /// What `kaipan opening dump --json` printed.
+        #[arg(long)]
+        truth: PathBuf,
+        /// Print the verdict as JSON instead of one line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
+        )
+        .with_writer(io::stderr)
+        .init();
+    let outcome = match Cli::parse().command {
+        Command::Run => play(),
+        Command::Audit { record, truth, json } => judge(&record, &truth, json),
+    };
+    outcome.unwrap_or_else(|sentence| {
+        tracing::error!("{sentence}");
+        ExitCode::from(2)
+    })
+}
+
+fn play() -> Result<ExitCode, String> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(|error| format!("no plan on standard input: {error}"))?;
+    let plan: Plan = serde_json::from_str(&line).map_err(|error| format!("not a plan: {error}"))?;
+    // The supervisor holds the other end: when it is gone, however it ended, the crowd goes too.
+    std::thread::spawn(|| {
+        let _ = io::stdin().lock().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    runtime.block_on(run::run(&plan, &mut io::stdout())).map_err(|error| error.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn judge(record: &std::path::Path, truth: &std::path::Path, json: bool) -> Result<ExitCode, String> {
+    let entries = record::read(record).map_err(|error| format!("{}: {error}", record.display()))?;
+    let truth = audit::read_truth(truth)?;
+    let verdict = audit::compare(&entries, &truth);
+    let line = if json { verdict.to_json() } else { verdict.line() };
+    writeln!(io::stdout(), "{line}").map_err(|error| error.to_string())?;
+    Ok(if verdict.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

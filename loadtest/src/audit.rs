@@ -1,0 +1,164 @@
+//! Was the sale as the buyers were told? Compares the crowd's own record with the server's claims and journal, and says
+//! it in one line.
+//!
+//! The record knows what was said to buyers, the truth knows what is stored; neither is made from the other. Every
+//! promise is a kind of [`Finding`], and one finding changes the line.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::record::{Entry, What};
+
+mod verdict;
+pub use verdict::{Finding, Verdict};
+
+#[cfg(test)]
+mod tests;
+
+/// What `kaipan opening dump --json` prints.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Truth {
+    pub claims: Vec<Claim>,
+    pub journal: Vec<JournalEntry>,
+}
+
+/// A claim as stored. A withheld unit is a claim without a registration.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Claim {
+    pub id: String,
+    pub unit: u32,
+    pub registration: Option<String>,
+    pub key: Option<String>,
+    pub state: String,
+    pub occupying: bool,
+    /// Journal sequence of the entry that granted it, and of the last one that changed it.
+    pub seq: i64,
+    pub changed_seq: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct JournalEntry {
+    pub seq: i64,
+}
+
+/// Reads the truth; the error is a sentence that names the file.
+pub fn read_truth(path: &Path) -> Result<Truth, String> {
+    let text = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The comparison. Pure.
+pub fn compare(record: &[Entry], truth: &Truth) -> Verdict {
+    let mut findings = Vec::new();
+    doubles(truth, &mut findings);
+    let taps = answers(record, truth, &mut findings);
+    deals(record, truth, &mut findings);
+    journal(truth, &mut findings);
+    let sold = truth.claims.iter().filter(|claim| claim.state == "sold").count();
+    Verdict { sold, taps, findings }
+}
+
+/// A unit is held by one claim at a time: not two now, and not two at any moment of the journal.
+fn doubles(truth: &Truth, findings: &mut Vec<Finding>) {
+    let mut by_unit: BTreeMap<u32, Vec<&Claim>> = BTreeMap::new();
+    for claim in &truth.claims {
+        by_unit.entry(claim.unit).or_default().push(claim);
+    }
+    for (unit, mut claims) in by_unit {
+        claims.sort_by_key(|claim| claim.seq);
+        for pair in claims.windows(2) {
+            // The earlier one must have ended by the entry that granted the later one; one entry may do both.
+            if pair[0].occupying || pair[0].changed_seq > pair[1].seq {
+                findings.push(Finding::Double { unit });
+            }
+        }
+    }
+}
+
+/// Each tap against what the server stored under its key. Gives the number of taps.
+fn answers(record: &[Entry], truth: &Truth, findings: &mut Vec<Finding>) -> usize {
+    let stored: HashMap<(&str, &str), &Claim> = truth
+        .claims
+        .iter()
+        .filter_map(|claim| Some(((claim.registration.as_deref()?, claim.key.as_deref()?), claim)))
+        .collect();
+    let mut said: BTreeMap<(&str, &str), Vec<&What>> = BTreeMap::new();
+    let mut tapped: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    for entry in record {
+        match &entry.what {
+            What::Tap { registration, key, unit } => {
+                tapped.insert((registration, key), *unit);
+            }
+            what @ (What::Yes { registration, key, .. } | What::No { registration, key, .. }) => {
+                said.entry((registration, key)).or_default().push(what);
+            }
+            _ => {}
+        }
+    }
+    for (tap, unit) in &tapped {
+        match said.get(tap).map(Vec::as_slice) {
+            None => findings.push(Finding::Unanswered { key: tap.1.to_owned() }),
+            Some([What::Yes { claim, unit: told, .. }]) => {
+                let kept = stored.get(tap).is_some_and(|stored| {
+                    stored.id == *claim && stored.unit == *unit && told == unit && is_kept(&stored.state)
+                });
+                if !kept {
+                    findings.push(Finding::YesLost { key: tap.1.to_owned() });
+                }
+            }
+            Some([_]) if stored.contains_key(tap) => {
+                findings.push(Finding::NoWasYes { key: tap.1.to_owned() });
+            }
+            Some([_]) => {}
+            Some(_) => findings.push(Finding::Contradicted { key: tap.1.to_owned() }),
+        }
+    }
+    for (_, key) in said.keys().filter(|tap| !tapped.contains_key(*tap)) {
+        findings.push(Finding::Contradicted { key: (*key).to_owned() });
+    }
+    tapped.len()
+}
+
+/// A yes lives on as a hold or a deal, or has ended in one of the ways a buyer was told of.
+fn is_kept(state: &str) -> bool {
+    matches!(state, "held" | "lapsing" | "offered" | "sold" | "lapsed" | "released" | "given_up")
+}
+
+/// A deal that the cashier was told of is a deal.
+fn deals(record: &[Entry], truth: &Truth, findings: &mut Vec<Finding>) {
+    let states: HashMap<&str, &str> =
+        truth.claims.iter().map(|claim| (claim.id.as_str(), claim.state.as_str())).collect();
+    for entry in record {
+        if let What::Paid { claim, state, .. } = &entry.what
+            && state == "sold"
+            && states.get(claim.as_str()) != Some(&"sold")
+        {
+            findings.push(Finding::DealLost { claim: claim.clone() });
+        }
+    }
+}
+
+/// The journal runs 1, 2, 3 … without a gap, and every claim stands on entries that are there.
+fn journal(truth: &Truth, findings: &mut Vec<Finding>) {
+    let seqs: BTreeSet<i64> = truth.journal.iter().map(|entry| entry.seq).collect();
+    let mut expected = 1;
+    for seq in &seqs {
+        if *seq != expected {
+            findings.push(Finding::JournalGap { after: expected - 1 });
+        }
+        expected = seq + 1;
+    }
+    if seqs.len() != truth.journal.len() {
+        findings.push(Finding::JournalGap { after: 0 });
+    }
+    for claim in &truth.claims {
+        for seq in [claim.seq, claim.changed_seq] {
+            if !seqs.contains(&seq) {
+                findings.push(Finding::JournalGap { after: seq - 1 });
+            }
+        }
+    }
+    findings.dedup();
+}

@@ -1,0 +1,168 @@
+//! A small honest sale, and each lie planted in it: the line must change, and only in its own place.
+
+use super::*;
+
+const CLEAN: &str = "2 sold · 0 double · 0 yes lost · every tap answered";
+
+fn entry(what: What) -> Entry {
+    Entry { at_ms: 0, what }
+}
+
+fn tap(registration: &str, key: &str, unit: u32) -> Entry {
+    entry(What::Tap { registration: registration.into(), key: key.into(), unit })
+}
+
+fn yes(registration: &str, key: &str, claim: &str, unit: u32) -> Entry {
+    entry(What::Yes { registration: registration.into(), key: key.into(), claim: claim.into(), unit })
+}
+
+fn no(registration: &str, key: &str, code: &str) -> Entry {
+    entry(What::No { registration: registration.into(), key: key.into(), code: code.into() })
+}
+
+fn claim(id: &str, unit: u32, of: Option<(&str, &str)>, state: &str, seqs: (i64, i64)) -> Claim {
+    Claim {
+        id: id.into(),
+        unit,
+        registration: of.map(|(registration, _)| registration.into()),
+        key: of.map(|(_, key)| key.into()),
+        state: state.into(),
+        occupying: matches!(state, "withheld" | "held" | "lapsing" | "offered" | "sold"),
+        seq: seqs.0,
+        changed_seq: seqs.1,
+    }
+}
+
+/// A buys unit 4. B loses 4, is told so, holds 5 and gives it up; C then buys 5. Unit 9 is withheld. A newcomer whose
+/// taps are not on the crowd's record holds 6.
+fn honest() -> (Vec<Entry>, Truth) {
+    let record = vec![
+        entry(What::Run { opening: "O".into(), buyers: 3, simulated: true }),
+        tap("A", "a-1", 4),
+        tap("B", "b-1", 4),
+        yes("A", "a-1", "C1", 4),
+        no("B", "b-1", "TAKEN"),
+        tap("B", "b-2", 5),
+        entry(What::NotYet { key: "b-2".into(), why: crate::record::NotYet::LinkLost }),
+        yes("B", "b-2", "C2", 5),
+        entry(What::GaveUp { registration: "B".into(), claim: "C2".into() }),
+        entry(What::Paid { claim: "C1".into(), reference: "SIM-C1".into(), state: "sold".into() }),
+        tap("C", "c-1", 5),
+        yes("C", "c-1", "C3", 5),
+        entry(What::Paid { claim: "C3".into(), reference: "SIM-C3".into(), state: "sold".into() }),
+        entry(What::End),
+    ];
+    let claims = vec![
+        claim("W", 9, None, "withheld", (1, 1)),
+        claim("C1", 4, Some(("A", "a-1")), "sold", (2, 4)),
+        claim("C2", 5, Some(("B", "b-2")), "given_up", (3, 5)),
+        claim("C3", 5, Some(("C", "c-1")), "sold", (6, 7)),
+        claim("N", 6, Some(("NEW", "newcomer-1")), "held", (8, 8)),
+    ];
+    (record, Truth { claims, journal: (1..=8).map(|seq| JournalEntry { seq }).collect() })
+}
+
+fn line_after(spoil: impl FnOnce(&mut Vec<Entry>, &mut Truth)) -> String {
+    let (mut record, mut truth) = honest();
+    spoil(&mut record, &mut truth);
+    let verdict = compare(&record, &truth);
+    assert!(!verdict.is_clean());
+    verdict.line_en()
+}
+
+#[test]
+fn an_honest_sale_has_the_clean_line_chinese_first() {
+    let (record, truth) = honest();
+    let verdict = compare(&record, &truth);
+    assert!(verdict.is_clean(), "{:?}", verdict.findings);
+    assert_eq!(verdict.line(), format!("售出 2 · 一房两卖 0 · 丢失的“抢到” 0 · 每次点击都有答复 | {CLEAN}"));
+}
+
+#[test]
+fn a_planted_double_changes_the_line() {
+    let line = line_after(|_, truth| {
+        truth.claims.push(claim("X", 4, Some(("D", "d-1")), "held", (7, 7)));
+    });
+    assert_eq!(line, "2 sold · 1 double · 0 yes lost · every tap answered");
+}
+
+/// Both claims have ended by now, so the table alone shows nothing: only the journal's order does.
+#[test]
+fn a_double_that_was_mended_afterwards_is_still_a_double() {
+    let line = line_after(|_, truth| {
+        truth.claims.push(claim("X", 5, Some(("D", "d-1")), "released", (4, 6)));
+    });
+    assert_eq!(line, "2 sold · 1 double · 0 yes lost · every tap answered");
+}
+
+#[test]
+fn a_lost_yes_changes_the_line() {
+    let gone = line_after(|_, truth| truth.claims.retain(|claim| claim.id != "C2"));
+    assert_eq!(gone, "2 sold · 0 double · 1 yes lost · every tap answered");
+    let of_another = line_after(|_, truth| truth.claims[2].registration = Some("Z".into()));
+    assert_eq!(of_another, "2 sold · 0 double · 1 yes lost · every tap answered");
+    let another_unit = line_after(|_, truth| truth.claims[2].unit = 7);
+    assert_eq!(another_unit, "2 sold · 0 double · 1 yes lost · every tap answered");
+    let taken_back = line_after(|_, truth| truth.claims[2].state = "void".into());
+    assert_eq!(taken_back, "2 sold · 0 double · 1 yes lost · every tap answered");
+}
+
+#[test]
+fn a_deal_that_is_none_changes_the_line() {
+    let line = line_after(|_, truth| truth.claims[3].state = "held".into());
+    assert_eq!(line, "1 sold · 0 double · 0 yes lost · 1 deals lost · every tap answered");
+}
+
+#[test]
+fn a_no_that_was_a_yes_changes_the_line() {
+    let line = line_after(|_, truth| {
+        truth.claims.push(claim("X", 8, Some(("B", "b-1")), "held", (8, 8)));
+    });
+    assert_eq!(line, "2 sold · 0 double · 0 yes lost · 1 no that was a yes · every tap answered");
+}
+
+#[test]
+fn an_unanswered_tap_changes_the_line() {
+    let line = line_after(|record, _| record.retain(|entry| entry.what != no("B", "b-1", "TAKEN").what));
+    assert_eq!(line, "2 sold · 0 double · 0 yes lost · 1 tap unanswered");
+    let line = line_after(|record, _| record.extend([tap("D", "d-1", 1), tap("E", "e-1", 1)]));
+    assert_eq!(line, "2 sold · 0 double · 0 yes lost · 2 taps unanswered");
+}
+
+#[test]
+fn in_progress_and_unknown_are_no_answers() {
+    let line = line_after(|record, _| {
+        record.push(tap("D", "d-1", 1));
+        record.push(entry(What::NotYet { key: "d-1".into(), why: crate::record::NotYet::InProgress }));
+        record.push(entry(What::NotYet { key: "d-1".into(), why: crate::record::NotYet::Unknown }));
+    });
+    assert_eq!(line, "2 sold · 0 double · 0 yes lost · 1 tap unanswered");
+}
+
+#[test]
+fn two_answers_to_one_tap_or_one_to_none_change_the_line() {
+    let twice = line_after(|record, _| record.push(no("A", "a-1", "TAKEN")));
+    assert_eq!(twice, "2 sold · 0 double · 0 yes lost · 1 contradictory answers · every tap answered");
+    let stray = line_after(|record, _| record.push(no("A", "a-9", "TAKEN")));
+    assert_eq!(stray, "2 sold · 0 double · 0 yes lost · 1 contradictory answers · every tap answered");
+}
+
+#[test]
+fn a_gap_in_the_journal_changes_the_line() {
+    let middle = line_after(|_, truth| truth.journal.retain(|entry| entry.seq != 5));
+    assert!(middle.contains("journal gaps"), "{middle}");
+    let beginning = line_after(|_, truth| truth.journal.retain(|entry| entry.seq != 1));
+    assert!(beginning.contains("journal gaps"), "{beginning}");
+    let end = line_after(|_, truth| truth.journal.retain(|entry| entry.seq != 8));
+    assert!(end.contains("journal gaps"), "{end}");
+    let twice = line_after(|_, truth| truth.journal.push(JournalEntry { seq: 5 }));
+    assert!(twice.contains("journal gaps"), "{twice}");
+}
+
+#[test]
+fn an_empty_record_proves_nothing() {
+    let (_, truth) = honest();
+    let verdict = compare(&[], &truth);
+    assert!(!verdict.is_clean());
+    assert_eq!(verdict.line_en(), "2 sold · 0 double · 0 yes lost · no tap on record");
+}

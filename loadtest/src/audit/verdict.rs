@@ -1,0 +1,135 @@
+//! What the comparison found, as one line in two languages and as JSON.
+
+use serde::Serialize;
+
+/// One broken promise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "finding", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Finding {
+    /// Two claims on one unit at one time.
+    Double {
+        unit: u32,
+    },
+    /// A buyer saw *yes*, and there is no such claim, or it is gone without an end that the buyer could know.
+    YesLost {
+        key: String,
+    },
+    /// The cashier was told that a deal was made, and it is none.
+    DealLost {
+        claim: String,
+    },
+    /// A buyer saw *no*, and the claim exists.
+    NoWasYes {
+        key: String,
+    },
+    Unanswered {
+        key: String,
+    },
+    /// Two different ends for one key, or an answer to a tap that was never made.
+    Contradicted {
+        key: String,
+    },
+    JournalGap {
+        after: i64,
+    },
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Verdict {
+    pub sold: usize,
+    pub taps: usize,
+    pub findings: Vec<Finding>,
+}
+
+/// What is said of a kind of finding: always (with its number, also 0), or only when there is one.
+struct Phrase {
+    is: fn(&Finding) -> bool,
+    zh: &'static str,
+    en: &'static str,
+    always: bool,
+}
+
+const PHRASES: [Phrase; 6] = [
+    Phrase { is: |f| matches!(f, Finding::Double { .. }), zh: "一房两卖", en: "double", always: true },
+    Phrase {
+        is: |f| matches!(f, Finding::YesLost { .. }), zh: "丢失的“抢到”", en: "yes lost", always: true
+    },
+    Phrase {
+        is: |f| matches!(f, Finding::DealLost { .. }),
+        zh: "丢失的成交",
+        en: "deals lost",
+        always: false,
+    },
+    Phrase {
+        is: |f| matches!(f, Finding::NoWasYes { .. }),
+        zh: "说没抢到其实抢到",
+        en: "no that was a yes",
+        always: false,
+    },
+    Phrase {
+        is: |f| matches!(f, Finding::Contradicted { .. }),
+        zh: "前后矛盾的答复",
+        en: "contradictory answers",
+        always: false,
+    },
+    Phrase {
+        is: |f| matches!(f, Finding::JournalGap { .. }),
+        zh: "日志缺口",
+        en: "journal gaps",
+        always: false,
+    },
+];
+
+impl Verdict {
+    /// Nothing found, and there was something to find: an empty record proves nothing.
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty() && self.taps > 0
+    }
+
+    /// The one line at the end, Chinese first.
+    pub fn line(&self) -> String {
+        format!("{} | {}", self.line_zh(), self.line_en())
+    }
+
+    pub fn line_zh(&self) -> String {
+        let mut parts = vec![format!("售出 {}", self.sold)];
+        parts.extend(self.phrases().map(|(phrase, count)| format!("{} {count}", phrase.zh)));
+        parts.push(match (self.taps, self.unanswered()) {
+            (0, _) => "没有任何点击".to_owned(),
+            (_, 0) => "每次点击都有答复".to_owned(),
+            (_, count) => format!("{count} 次点击没有答复"),
+        });
+        parts.join(" · ")
+    }
+
+    pub fn line_en(&self) -> String {
+        let mut parts = vec![format!("{} sold", self.sold)];
+        parts.extend(self.phrases().map(|(phrase, count)| format!("{count} {}", phrase.en)));
+        parts.push(match (self.taps, self.unanswered()) {
+            (0, _) => "no tap on record".to_owned(),
+            (_, 0) => "every tap answered".to_owned(),
+            (_, 1) => "1 tap unanswered".to_owned(),
+            (_, count) => format!("{count} taps unanswered"),
+        });
+        parts.join(" · ")
+    }
+
+    pub fn to_json(&self) -> String {
+        serde_json::json!({
+            "clean": self.is_clean(), "line_zh": self.line_zh(), "line_en": self.line_en(),
+            "sold": self.sold, "taps": self.taps, "findings": self.findings,
+        })
+        .to_string()
+    }
+
+    fn phrases(&self) -> impl Iterator<Item = (&Phrase, usize)> {
+        PHRASES
+            .iter()
+            .map(|phrase| (phrase, self.findings.iter().filter(|finding| (phrase.is)(finding)).count()))
+            .filter(|(phrase, count)| phrase.always || *count > 0)
+    }
+
+    fn unanswered(&self) -> usize {
+        self.findings.iter().filter(|finding| matches!(finding, Finding::Unanswered { .. })).count()
+    }
+}
