@@ -38,9 +38,13 @@ pub struct Claim {
     pub changed_seq: i64,
 }
 
+/// An entry of the journal: what happened, to which claim on which unit, where it is about one.
 #[derive(Debug, Clone, Deserialize)]
 pub struct JournalEntry {
     pub seq: i64,
+    pub kind: String,
+    pub claim: Option<String>,
+    pub unit: Option<u32>,
 }
 
 /// Reads the truth; the error is a sentence that names the file.
@@ -60,21 +64,61 @@ pub fn compare(record: &[Entry], truth: &Truth) -> Verdict {
     Verdict { sold, taps, findings }
 }
 
-/// A unit is held by one claim at a time: not two now, and not two at any moment of the journal.
+/// A unit is held by one claim at a time: not two now, by the claims, and not two at any moment, by the journal. Both
+/// must also end with the same occupant.
 fn doubles(truth: &Truth, findings: &mut Vec<Finding>) {
-    let mut by_unit: BTreeMap<u32, Vec<&Claim>> = BTreeMap::new();
-    for claim in &truth.claims {
-        by_unit.entry(claim.unit).or_default().push(claim);
+    let mut by_claims: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
+    for claim in truth.claims.iter().filter(|claim| claim.occupying) {
+        by_claims.entry(claim.unit).or_default().push(&claim.id);
     }
-    for (unit, mut claims) in by_unit {
-        claims.sort_by_key(|claim| claim.seq);
-        for pair in claims.windows(2) {
-            // The earlier one must have ended by the entry that granted the later one; one entry may do both.
-            if pair[0].occupying || pair[0].changed_seq > pair[1].seq {
-                findings.push(Finding::Double { unit });
-            }
+    let mut doubled: BTreeSet<u32> =
+        by_claims.iter().filter(|(_, ids)| ids.len() > 1).map(|(unit, _)| *unit).collect();
+    let by_journal = replay(&truth.journal, &mut doubled);
+    findings.extend(doubled.iter().map(|unit| Finding::Double { unit: *unit }));
+    for unit in by_claims.keys().chain(by_journal.keys()).copied().collect::<BTreeSet<_>>() {
+        let stored = by_claims.get(&unit).and_then(|ids| ids.first()).copied();
+        if !doubled.contains(&unit) && stored != by_journal.get(&unit).copied() {
+            findings.push(Finding::Disagreement { unit });
         }
     }
+}
+
+/// Who occupies each unit after the last entry, by the journal alone; a unit that was given away while somebody had it
+/// goes into `doubled`.
+fn replay<'a>(journal: &'a [JournalEntry], doubled: &mut BTreeSet<u32>) -> BTreeMap<u32, &'a str> {
+    let mut in_order: Vec<&JournalEntry> = journal.iter().collect();
+    in_order.sort_by_key(|entry| entry.seq);
+    let mut unit_of: HashMap<&str, u32> = HashMap::new();
+    let mut withheld = Vec::new();
+    let mut occupants: BTreeMap<u32, &str> = BTreeMap::new();
+    for entry in in_order {
+        let claim = entry.claim.as_deref();
+        if let (Some(claim), Some(unit)) = (claim, entry.unit) {
+            unit_of.insert(claim, unit);
+        }
+        let unit = claim.and_then(|claim| unit_of.get(claim).copied());
+        match (entry.kind.as_str(), claim, unit) {
+            ("held" | "withheld" | "revived", Some(claim), Some(unit)) => {
+                if occupants.insert(unit, claim).is_some_and(|before| before != claim) {
+                    doubled.insert(unit);
+                }
+                if entry.kind == "withheld" {
+                    withheld.push(unit);
+                }
+            }
+            ("lapsed" | "given_up" | "released", Some(claim), Some(unit))
+                if occupants.get(&unit) == Some(&claim) =>
+            {
+                occupants.remove(&unit);
+            }
+            // Withheld units are claims only while the opening is published.
+            ("unpublished", ..) => withheld.drain(..).for_each(|unit| {
+                occupants.remove(&unit);
+            }),
+            _ => {}
+        }
+    }
+    occupants
 }
 
 /// Each tap against what the server stored under its key. Gives the number of taps.

@@ -4,7 +4,7 @@
 //! wire, so a mistake in the server's types cannot hide from the crowd that measures it.
 //!
 //! In reading order: what is asked for ([`plan`], [`size`]), what a simulated buyer wants and when ([`taste`],
-//! [`schedule`]), the wire ([`wire`], [`http`], [`sign_in`], [`link`], [`eyes`]), one buyer's life ([`tap`],
+//! [`schedule`]), the wire ([`wire`], [`http`], [`sign_in`], [`sessions`], [`link`], [`eyes`]), one buyer's life ([`tap`],
 //! [`buyer`]), the [`cashier`], what is written down ([`record`], [`counts`]), the whole run ([`run`]), and
 //! afterwards the comparison with the server's truth ([`audit`]).
 
@@ -24,6 +24,8 @@ pub mod eyes;
 pub mod http;
 /// One buyer's WebSocket, reconnecting by itself.
 pub mod link;
+/// The tokens of buyers who are signed in.
+pub mod sessions;
 /// Phone, code from the staff's outbox, registration.
 pub mod sign_in;
 /// The crowd's own copy of the wire's types.

@@ -19,6 +19,8 @@ pub struct Plan {
     pub staff: StaffLogin,
     /// The append-only record; an existing one is resumed.
     pub record: PathBuf,
+    /// Where the buyers' session tokens are kept, so that a crowd that was stopped is the same phones again.
+    pub sessions: PathBuf,
     pub people: Vec<Person>,
     /// How many of the people play; the machine's size if absent.
     #[serde(default)]

@@ -19,6 +19,7 @@ use crate::http::{Doors, Failure, fetch, patiently};
 use crate::plan::{Person, Plan};
 use crate::record::{Entry, Record, What};
 use crate::schedule::{Schedule, WINDOW};
+use crate::sessions::Sessions;
 use crate::sign_in::SignIn;
 use crate::taste::Taste;
 use crate::wire::{Catalogue, Kind, Opening};
@@ -93,7 +94,8 @@ pub async fn run(plan: &Plan, out: &mut (impl Write + Send)) -> Result<(), RunEr
     let opening: Opening = patiently(START_PATIENCE, || fetch(doors.buyer_get(""))).await?;
     let hash = format!("/catalogue/{}", opening.catalogue_hash);
     let catalogue: Catalogue = patiently(START_PATIENCE, || fetch(doors.buyer_get(&hash))).await?;
-    let sign_in = SignIn::as_staff(doors.clone(), &plan.staff).await?;
+    let sessions = Sessions::open(&plan.sessions)?;
+    let sign_in = SignIn::as_staff(doors.clone(), &plan.staff, sessions).await?;
 
     let people = chosen(plan, &before);
     record.write(What::Run { opening: plan.opening.clone(), buyers: people.len(), simulated: true })?;
@@ -267,6 +269,7 @@ mod tests {
             opening: "O".to_owned(),
             staff: crate::plan::StaffLogin { login: String::new(), password: String::new() },
             record: PathBuf::new(),
+            sessions: PathBuf::new(),
             people: (0..people).map(person).collect(),
             buyers_max: Some(5),
             seed: 9,

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::http::{Doors, Failure, done, fetch, patiently};
 use crate::plan::{Person, StaffLogin};
+use crate::sessions::Sessions;
 use crate::wire::{Outbox, SignedIn, StaffSession};
 
 /// Sign-ins at once: an opening's doors are for everybody, not for the crowd alone.
@@ -24,10 +25,11 @@ pub struct SignIn {
     doors: Doors,
     staff_token: String,
     queue: Semaphore,
+    sessions: Sessions,
 }
 
 impl SignIn {
-    pub async fn as_staff(doors: Doors, login: &StaffLogin) -> Result<Self, Failure> {
+    pub async fn as_staff(doors: Doors, login: &StaffLogin, sessions: Sessions) -> Result<Self, Failure> {
         let session: StaffSession = patiently(PATIENCE, || {
             fetch(
                 doors
@@ -36,23 +38,32 @@ impl SignIn {
             )
         })
         .await?;
-        Ok(Self { doors, staff_token: session.token, queue: Semaphore::new(SIGN_INS_AT_ONCE) })
+        Ok(Self { doors, staff_token: session.token, queue: Semaphore::new(SIGN_INS_AT_ONCE), sessions })
     }
 
     pub fn staff_token(&self) -> &str {
         &self.staff_token
     }
 
-    /// The session of one registration. The same `device` is given each time, so that a crowd that was stopped and
-    /// started is the same phone again.
+    /// The session of one registration: the one from before the crowd was stopped, or a new one.
     pub async fn buyer(&self, person: &Person) -> Result<SignedIn, Failure> {
+        if let Some(token) = self.sessions.get(&person.registration) {
+            let me = patiently(PATIENCE, || fetch(self.doors.buyer_get("/me").bearer_auth(&token))).await;
+            if let Ok(me) = me {
+                return Ok(SignedIn { token, me });
+            }
+        }
         let mut tries = 0;
         loop {
             tries += 1;
             let code = self.code(&person.phone).await?;
             match self.redeem(person, &code).await {
                 Err(failure) if tries < TRIES && matches!(failure.code(), "CODE_WRONG" | "CODE_VOID") => {}
-                outcome => return outcome,
+                Ok(signed_in) => {
+                    self.sessions.keep(&person.registration, &signed_in.token);
+                    return Ok(signed_in);
+                }
+                Err(failure) => return Err(failure),
             }
         }
     }

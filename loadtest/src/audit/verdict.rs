@@ -32,6 +32,10 @@ pub enum Finding {
     JournalGap {
         after: i64,
     },
+    /// The claims name another occupant of a unit than the journal does.
+    Disagreement {
+        unit: u32,
+    },
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -41,41 +45,63 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
 }
 
-/// What is said of a kind of finding: always (with its number, also 0), or only when there is one.
+/// What is said of a kind of finding, with its number: always, or only when there is one.
 struct Phrase {
     is: fn(&Finding) -> bool,
     zh: &'static str,
-    en: &'static str,
+    en_one: &'static str,
+    en_many: &'static str,
     always: bool,
 }
 
-const PHRASES: [Phrase; 6] = [
-    Phrase { is: |f| matches!(f, Finding::Double { .. }), zh: "一房两卖", en: "double", always: true },
+const PHRASES: [Phrase; 7] = [
     Phrase {
-        is: |f| matches!(f, Finding::YesLost { .. }), zh: "丢失的“抢到”", en: "yes lost", always: true
+        is: |finding| matches!(finding, Finding::Double { .. }),
+        zh: "一房两卖",
+        en_one: "double",
+        en_many: "double",
+        always: true,
     },
     Phrase {
-        is: |f| matches!(f, Finding::DealLost { .. }),
+        is: |finding| matches!(finding, Finding::YesLost { .. }),
+        zh: "丢失的“抢到”",
+        en_one: "yes lost",
+        en_many: "yes lost",
+        always: true,
+    },
+    Phrase {
+        is: |finding| matches!(finding, Finding::DealLost { .. }),
         zh: "丢失的成交",
-        en: "deals lost",
+        en_one: "deal lost",
+        en_many: "deals lost",
         always: false,
     },
     Phrase {
-        is: |f| matches!(f, Finding::NoWasYes { .. }),
+        is: |finding| matches!(finding, Finding::NoWasYes { .. }),
         zh: "说没抢到其实抢到",
-        en: "no that was a yes",
+        en_one: "no that was a yes",
+        en_many: "noes that were a yes",
         always: false,
     },
     Phrase {
-        is: |f| matches!(f, Finding::Contradicted { .. }),
+        is: |finding| matches!(finding, Finding::Contradicted { .. }),
         zh: "前后矛盾的答复",
-        en: "contradictory answers",
+        en_one: "contradictory answer",
+        en_many: "contradictory answers",
         always: false,
     },
     Phrase {
-        is: |f| matches!(f, Finding::JournalGap { .. }),
+        is: |finding| matches!(finding, Finding::JournalGap { .. }),
         zh: "日志缺口",
-        en: "journal gaps",
+        en_one: "gap in the journal",
+        en_many: "gaps in the journal",
+        always: false,
+    },
+    Phrase {
+        is: |finding| matches!(finding, Finding::Disagreement { .. }),
+        zh: "日志与认购不符",
+        en_one: "unit on which journal and claims disagree",
+        en_many: "units on which journal and claims disagree",
         always: false,
     },
 ];
@@ -104,7 +130,9 @@ impl Verdict {
 
     pub fn line_en(&self) -> String {
         let mut parts = vec![format!("{} sold", self.sold)];
-        parts.extend(self.phrases().map(|(phrase, count)| format!("{count} {}", phrase.en)));
+        parts.extend(self.phrases().map(|(phrase, count)| {
+            format!("{count} {}", if count == 1 { phrase.en_one } else { phrase.en_many })
+        }));
         parts.push(match (self.taps, self.unanswered()) {
             (0, _) => "no tap on record".to_owned(),
             (_, 0) => "every tap answered".to_owned(),
