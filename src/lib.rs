@@ -9,6 +9,9 @@ pub mod domain;
 /// L1 · Every bound of the product, in one place.
 pub mod limits;
 
+/// L1 · The settings: flags, environment, file, defaults; and which pairs of them are risky.
+pub mod config;
+
 /// L1 · Logs, and every metric by name.
 pub mod telemetry;
 
@@ -23,3 +26,9 @@ pub mod http;
 
 /// L2b · Messages to buyers and the outbox.
 pub mod messaging;
+
+/// L5 · The composition root: builds everything, mounts the doors, takes it down in order.
+pub mod app;
+
+/// L5 · The command line, one file a command.
+pub mod cli;

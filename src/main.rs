@@ -1,1 +1,5 @@
-fn main() {}
+//! The `kaipan` program. Everything it can do is in `cli/`.
+
+fn main() -> std::process::ExitCode {
+    kaipan::cli::run()
+}

@@ -64,7 +64,8 @@ mod tests {
     #[test]
     fn a_token_is_found_where_a_page_or_a_program_puts_it() {
         let (auth, cookie) = (header::AUTHORIZATION, header::COOKIE);
-        let cases: &[(&[(header::HeaderName, &str)], Option<&str>)] = &[
+        type Case<'a> = (&'a [(header::HeaderName, &'a str)], Option<&'a str>);
+        let cases: &[Case<'_>] = &[
             (&[], None),
             (&[(cookie.clone(), "a=1; kp_session=tok; b=2")], Some("tok")),
             (&[(cookie.clone(), "xkp_session=no")], None),

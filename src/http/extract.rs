@@ -26,13 +26,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         if !is_json(request.headers()) {
             return Err(Code::MediaType.into());
         }
-        let bytes: Bytes = request.extract().await.map_err(body_problem)?;
+        let bytes: Bytes = request.extract().await.map_err(|rejection| body_problem(&rejection))?;
         parse_json(&bytes).map(Body)
     }
 }
 
 /// What a body that could not be read is to the client.
-pub fn body_problem(rejection: BytesRejection) -> Problem {
+pub fn body_problem(rejection: &BytesRejection) -> Problem {
     match rejection {
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
             Code::BodyTooLarge.into()

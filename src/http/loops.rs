@@ -33,6 +33,8 @@ where
     F: Fn(usize) -> Router + Send + Sync + 'static,
 {
     let router_of = Arc::new(router_of);
+    // Sharing a port is for our own loops: with another server on it, this plain socket is refused.
+    drop(listen(address, false)?);
     // Port 0 asks the kernel for a free port; the other sockets share the one it chose.
     let first = listen(address, true)?;
     let address = first.local_addr()?;

@@ -6,6 +6,7 @@
 
 mod db;
 mod error;
+mod lock;
 pub(crate) mod macros;
 mod queue;
 #[cfg(test)]
@@ -13,6 +14,7 @@ pub(crate) mod testing;
 
 pub use db::{Db, Exec, Reader, Tx};
 pub use error::StoreError;
+pub use lock::{FolderLock, FolderLockError};
 pub(crate) use macros::{execute, fetch_all, fetch_one, fetch_optional, insert_rows};
 pub use queue::Priority;
 

@@ -26,6 +26,7 @@ const SIBLINGS: &[(&str, &str)] = &[
     // Values and bounds may speak of each other; none of them does I/O.
     ("config", "limits"),
     ("config", "domain"),
+    ("config", "telemetry"),
     ("limits", "domain"),
     ("domain", "limits"),
     ("telemetry", "limits"),

@@ -1,0 +1,36 @@
+//! The command line: one file a command. It turns flags into settings, calls the layers below and says in words what
+//! came of it; no rule of the product lives here.
+
+mod serve;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "kaipan", version, about = "Kaipan (开盘): online unit selection for real-estate openings")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve buyers and staff until SIGTERM or Ctrl-C
+    Serve(serve::Arguments),
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(arguments) => serve::run(arguments),
+    }
+}
+
+/// Says on standard error why the command did nothing, in one line.
+fn refuse(why: impl std::fmt::Display) -> ExitCode {
+    // Nothing is left to do when standard error itself is gone.
+    drop(writeln!(std::io::stderr(), "kaipan: {why}"));
+    ExitCode::FAILURE
+}

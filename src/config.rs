@@ -1,0 +1,240 @@
+//! The settings: one struct, each value from the first that names it: flag, environment, file, default.
+
+mod warning;
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::domain::network::Network;
+use crate::telemetry::LogFormat;
+
+pub use warning::Warning;
+
+/// What flags, environment or file may say; all of it optional. The names in the file are those of the fields.
+#[derive(Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// A TOML file with any of these settings
+    #[arg(long, env = "KAIPAN_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// In the file these stand beside the others.
+    #[command(flatten)]
+    #[serde(skip)]
+    pub data: DataSettings,
+
+    /// Where buyers connect [default: 127.0.0.1:8080]
+    #[arg(long, visible_alias = "listen", env = "KAIPAN_BUYERS_LISTEN", value_name = "ADDRESS:PORT")]
+    pub buyers_listen: Option<SocketAddr>,
+
+    /// Where staff connect [default: 127.0.0.1:8081]
+    #[arg(long, env = "KAIPAN_STAFF_LISTEN", value_name = "ADDRESS:PORT")]
+    pub staff_listen: Option<SocketAddr>,
+
+    /// Origins of the buyers' pages, such as https://kp.example; their pages alone may change anything
+    /// [default: http on the listen address and localhost]
+    #[arg(
+        long = "public-origin",
+        env = "KAIPAN_PUBLIC_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub public_origins: Option<Vec<String>>,
+
+    /// Origins of the console
+    #[arg(long = "staff-origin", env = "KAIPAN_STAFF_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
+    pub staff_origins: Option<Vec<String>>,
+
+    /// Proxies whose X-Forwarded-For is believed: addresses or networks
+    #[arg(
+        long = "trusted-proxy",
+        env = "KAIPAN_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "NETWORK"
+    )]
+    pub trusted_proxies: Option<Vec<Network>>,
+
+    /// Threads that serve buyers, each with its own socket [default: one a core]
+    #[arg(long, env = "KAIPAN_BUYERS_THREADS", value_name = "N")]
+    pub buyers_threads: Option<NonZeroUsize>,
+
+    /// text for people, json for collectors [default: text]
+    #[arg(long, env = "KAIPAN_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+
+    /// What is logged, in the language of RUST_LOG [default: info]
+    #[arg(long, env = "KAIPAN_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// Where the data is: what every command that touches it needs to know.
+#[derive(Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataSettings {
+    /// The data folder; with the embedded database it holds everything [default: data]
+    #[arg(long, env = "KAIPAN_DATA_DIR", value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+
+    /// A Postgres database; without it SQLite in the data folder
+    #[arg(long, env = "KAIPAN_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// The file with the keys, outside the data folder [default: keys.json in the user's configuration folder]
+    #[arg(long, env = "KAIPAN_KEYRING", value_name = "FILE")]
+    pub keyring: Option<PathBuf>,
+}
+
+/// The settings as the program uses them.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub data: Data,
+    pub buyers_listen: SocketAddr,
+    pub staff_listen: SocketAddr,
+    pub public_origins: Vec<String>,
+    pub staff_origins: Vec<String>,
+    pub trusted_proxies: Vec<Network>,
+    pub buyers_threads: usize,
+    pub log_format: LogFormat,
+    pub log: String,
+}
+
+#[derive(Clone)]
+pub struct Data {
+    pub dir: PathBuf,
+    /// `None`: SQLite in `dir`. Holds a password, so it is never printed.
+    pub database_url: Option<String>,
+    /// `None`: the user's configuration folder, or the environment.
+    pub keyring: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Data {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let database = if self.database_url.is_some() { "postgres" } else { "sqlite" };
+        f.debug_struct("Data").field("dir", &self.dir).field("database", &database).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the settings file {} can not be read: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("the settings file {} is wrong: {source}", path.display())]
+    Toml { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("{0:?} is no origin: expected http:// or https:// and a host, nothing after it")]
+    Origin(String),
+    #[error("both doors can not listen on {0}")]
+    SameAddress(SocketAddr),
+}
+
+impl DataSettings {
+    const NAMES: [&str; 3] = ["data_dir", "database_url", "keyring"];
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(other.data_dir),
+            database_url: self.database_url.or(other.database_url),
+            keyring: self.keyring.or(other.keyring),
+        }
+    }
+
+    /// The values for a command that serves nothing.
+    pub fn resolve(self) -> Data {
+        let given = |url: String| (!url.trim().is_empty()).then_some(url);
+        Data {
+            dir: self.data_dir.unwrap_or_else(|| PathBuf::from("data")),
+            database_url: self.database_url.and_then(given),
+            keyring: self.keyring,
+        }
+    }
+}
+
+impl Settings {
+    /// What `self` does not say, `other` does.
+    fn or(self, other: Self) -> Self {
+        Self {
+            config: self.config.or(other.config),
+            data: self.data.or(other.data),
+            buyers_listen: self.buyers_listen.or(other.buyers_listen),
+            staff_listen: self.staff_listen.or(other.staff_listen),
+            public_origins: self.public_origins.or(other.public_origins),
+            staff_origins: self.staff_origins.or(other.staff_origins),
+            trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
+            buyers_threads: self.buyers_threads.or(other.buyers_threads),
+            log_format: self.log_format.or(other.log_format),
+            log: self.log.or(other.log),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+        let wrong = |source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) };
+        let mut table: toml::Table = toml::from_str(&text).map_err(wrong)?;
+        // serde refuses unknown names only in structs without a flattened part, so the two parts are read apart.
+        let data: toml::Table =
+            DataSettings::NAMES.iter().filter_map(|name| table.remove_entry(*name)).collect();
+        let data = data.try_into().map_err(wrong)?;
+        let settings: Self = table.try_into().map_err(wrong)?;
+        Ok(Self { data, ..settings })
+    }
+
+    /// Reads the file, if one is named, and fills the rest with defaults. `cores`: what the machine has.
+    pub fn resolve(self, cores: usize) -> Result<Config, ConfigError> {
+        let settings = match self.config.clone() {
+            Some(path) => self.or(Self::read(&path)?),
+            None => self,
+        };
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let buyers_listen = settings.buyers_listen.unwrap_or(loopback(8_080));
+        let staff_listen = settings.staff_listen.unwrap_or(loopback(8_081));
+        if buyers_listen == staff_listen && buyers_listen.port() != 0 {
+            return Err(ConfigError::SameAddress(buyers_listen));
+        }
+        Ok(Config {
+            data: settings.data.resolve(),
+            buyers_listen,
+            staff_listen,
+            public_origins: origins(settings.public_origins, buyers_listen)?,
+            staff_origins: origins(settings.staff_origins, staff_listen)?,
+            trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
+            buyers_threads: settings.buyers_threads.map_or(cores.max(1), NonZeroUsize::get),
+            log_format: settings.log_format.unwrap_or_default(),
+            log: settings.log.unwrap_or_else(|| "info".to_owned()),
+        })
+    }
+}
+
+/// The given origins, checked; or the ways in which a browser on this machine reaches `listen`.
+fn origins(given: Option<Vec<String>>, listen: SocketAddr) -> Result<Vec<String>, ConfigError> {
+    let Some(given) = given else {
+        let port = listen.port();
+        let mut origins = vec![format!("http://localhost:{port}"), format!("http://127.0.0.1:{port}")];
+        if !listen.ip().is_loopback() && !listen.ip().is_unspecified() {
+            origins.push(format!("http://{listen}"));
+        } else if listen.ip() == IpAddr::from(std::net::Ipv6Addr::LOCALHOST) {
+            origins.push(format!("http://[::1]:{port}"));
+        }
+        return Ok(origins);
+    };
+    given.into_iter().map(checked_origin).collect()
+}
+
+/// An `Origin` header has no path, no slash at the end and lower case; what differs would never match.
+fn checked_origin(origin: String) -> Result<String, ConfigError> {
+    let trimmed = origin.trim().trim_end_matches('/').to_ascii_lowercase();
+    let host = trimmed.strip_prefix("https://").or_else(|| trimmed.strip_prefix("http://"));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    match host {
+        Some(host) if !host.is_empty() && host.chars().all(plain) => Ok(trimmed),
+        _ => Err(ConfigError::Origin(origin)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Pairs of settings that are fine alone and risky together, each said in one sentence at start.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::Config;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// Listens to the network, but only pages opened on this machine may act.
+    OriginsOnlyLocal { listen: SocketAddr },
+    /// Some page is reached over plain http from other machines.
+    PlainHttp { origin: String },
+    /// One plain origin takes the `Secure` mark from every cookie.
+    MixedOrigins,
+    /// TLS ends at a proxy that is not trusted: all buyers share its address, and its limits.
+    ProxyNotTrusted,
+    /// Anybody may claim any address.
+    EveryoneTrusted,
+    /// The console can be reached from the network without TLS.
+    StaffDoorExposed { listen: SocketAddr },
+    /// The database's traffic, with everyone's data, is not forced through TLS.
+    DatabaseInTheClear,
+}
+
+impl Config {
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut found = Vec::new();
+        let local = |origin: &String| {
+            let host = origin.split_once("://").map_or("", |(_, host)| host);
+            host.starts_with("localhost") || host.starts_with("127.") || host.starts_with("[::1]")
+        };
+        let plain = |origin: &&String| origin.starts_with("http://") && !local(origin);
+        if !self.buyers_listen.ip().is_loopback() && self.public_origins.iter().all(local) {
+            found.push(Warning::OriginsOnlyLocal { listen: self.buyers_listen });
+        }
+        let all = || self.public_origins.iter().chain(&self.staff_origins);
+        found.extend(all().filter(plain).map(|origin| Warning::PlainHttp { origin: origin.clone() }));
+        let secure = |origin: &String| origin.starts_with("https://");
+        if self.public_origins.iter().any(secure) && !self.public_origins.iter().all(secure) {
+            found.push(Warning::MixedOrigins);
+        }
+        if self.public_origins.iter().any(secure) && self.trusted_proxies.is_empty() {
+            found.push(Warning::ProxyNotTrusted);
+        }
+        let everyone = ["0.0.0.0/0", "::/0"];
+        if self.trusted_proxies.iter().any(|network| everyone.contains(&String::from(*network).as_str())) {
+            found.push(Warning::EveryoneTrusted);
+        }
+        if !self.staff_listen.ip().is_loopback() && !self.staff_origins.iter().all(secure) {
+            found.push(Warning::StaffDoorExposed { listen: self.staff_listen });
+        }
+        if self.data.database_url.as_deref().is_some_and(in_the_clear) {
+            found.push(Warning::DatabaseInTheClear);
+        }
+        found
+    }
+}
+
+/// A Postgres elsewhere without `sslmode=require` or stricter. Sockets and this machine need none.
+fn in_the_clear(url: &str) -> bool {
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest).split(['/', '?']).next();
+    let host = authority.and_then(|authority| authority.rsplit('@').next()).unwrap_or_default();
+    let here = host.is_empty()
+        || ["localhost", "127.", "[::1]", "%2f"]
+            .iter()
+            .any(|start| host.to_ascii_lowercase().starts_with(start));
+    let forced =
+        ["sslmode=require", "sslmode=verify-ca", "sslmode=verify-full"].iter().any(|mode| url.contains(mode));
+    !here && !forced && !url.contains("host=/")
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OriginsOnlyLocal { listen } => write!(
+                f,
+                "buyers' door listens on {listen}, but only pages opened on this machine may act: set public_origins \
+                 to the address that buyers type"
+            ),
+            Self::PlainHttp { origin } => {
+                write!(f, "{origin} is plain http: sessions can be read on the way; use https outside a test")
+            }
+            Self::MixedOrigins => f.write_str(
+                "public_origins mixes http and https: cookies can not be marked Secure, not even for the https pages",
+            ),
+            Self::ProxyNotTrusted => f.write_str(
+                "public_origins are https, so a proxy stands before this server, but trusted_proxies is empty: all \
+                 buyers will seem to share one address and its limits",
+            ),
+            Self::EveryoneTrusted => {
+                f.write_str("trusted_proxies trusts everyone: any client can claim any address and escape its limits")
+            }
+            Self::StaffDoorExposed { listen } => write!(
+                f,
+                "staff's door listens on {listen} without an https staff_origins: passwords can be read on the way"
+            ),
+            Self::DatabaseInTheClear => {
+                f.write_str("database_url names another machine without sslmode=require: everyone's data goes in the clear")
+            }
+        }
+    }
+}
