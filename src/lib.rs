@@ -27,9 +27,6 @@ pub mod http;
 /// L2b · Messages to buyers and the outbox.
 pub mod messaging;
 
-/// L3 · The opening itself: prepared from spreadsheets, then picks, holds, deals.
-pub mod opening;
-
 /// L5 · The composition root: builds everything, mounts the doors, takes it down in order.
 pub mod app;
 
