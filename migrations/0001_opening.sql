@@ -170,7 +170,8 @@ CREATE UNIQUE INDEX claim_one_per_property ON claim (property_id) WHERE occupyin
 CREATE INDEX claim_by_opening ON claim (opening_id, state);
 
 -- Numbered places: a quota of n is n places, and a place is taken once. One row for the registration and, where a
--- limit exists, one for the household.
+-- limit exists, one for the household. The rows live as long as their claim occupies its unit; the journal is the
+-- history.
 CREATE TABLE quota_place (
     claim_id TEXT NOT NULL REFERENCES claim (id),
     org_id TEXT NOT NULL REFERENCES org (id),
@@ -179,10 +180,9 @@ CREATE TABLE quota_place (
     holder TEXT NOT NULL,
     class TEXT NOT NULL,
     place BIGINT NOT NULL,
-    occupying BOOLEAN NOT NULL,
     PRIMARY KEY (claim_id, holder_kind)
 );
-CREATE UNIQUE INDEX quota_place_once ON quota_place (opening_id, holder_kind, holder, class, place) WHERE occupying;
+CREATE UNIQUE INDEX quota_place_once ON quota_place (opening_id, holder_kind, holder, class, place);
 
 -- "This key was never recorded and never will be": left by ask, so that a late commit of the same key loses.
 CREATE TABLE tombstone (

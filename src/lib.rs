@@ -32,3 +32,5 @@ pub mod app;
 
 /// L5 · The command line, one file a command.
 pub mod cli;
+/// L3 · The opening: from a published sale to a sold-out board.
+pub mod opening;

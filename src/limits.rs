@@ -71,3 +71,46 @@ const _: () = assert!(
     DRAIN_TIMEOUT.as_millis() >= REQUEST_TIMEOUT.as_millis(),
     "a request that began before the drain may use its whole time"
 );
+
+// --- opening ---
+
+/// Keys that memory remembers for a registration; older granted ones are found in the database.
+pub const KEYS_PER_REGISTRATION: usize = 32;
+
+/// Connections of one buyer that may wait for the same key.
+pub const WAITERS_PER_KEY: usize = 8;
+
+/// Jobs that may wait for an opening's committer; more are told to slow down.
+pub const COMMIT_QUEUE: usize = 16_384;
+
+/// Jobs of one transaction: what waits is committed together, up to here.
+pub const COMMIT_GROUP: usize = 2_000;
+
+/// How long a pick waits for its commit, or for another's pending one, before it hears "in progress".
+pub const PICK_WAIT_MS: u64 = 1_000;
+
+/// Board changes are gathered this long.
+pub const TICK_MS: u64 = 50;
+
+/// Ticks and events kept for who reads slowly; who is further behind takes a snapshot.
+pub const TICKS_KEPT: usize = 64;
+pub const EVENTS_KEPT: usize = 4_096;
+
+/// Journal entries read at once when catching up.
+pub const JOURNAL_PAGE: i64 = 5_000;
+
+/// How often an opening looks at its deadlines, phase, and (on Postgres) at the head.
+pub const HEARTBEAT_MS: u64 = 250;
+
+/// An opening's clock is frozen this long before its start.
+pub const ARM_BEFORE_S: i64 = 600;
+
+/// A gateway's clock may be this far from Postgres's before it stops serving picks.
+pub const CLOCK_OFF_US_MAX: i64 = 50_000;
+
+/// The lease on lapsing holds; renewed every heartbeat.
+pub const LEASE_MS: i64 = 2_000;
+
+const _: () = assert!(COMMIT_GROUP <= COMMIT_QUEUE);
+const _: () = assert!((HEARTBEAT_MS as i64) * 4 <= LEASE_MS, "a lease survives a few missed heartbeats");
+const _: () = assert!(TICK_MS < PICK_WAIT_MS);

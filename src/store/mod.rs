@@ -6,6 +6,7 @@
 
 mod db;
 mod error;
+mod ledger;
 mod lock;
 pub(crate) mod macros;
 mod queue;
@@ -14,6 +15,9 @@ pub(crate) mod testing;
 
 pub use db::{Db, Exec, Reader, Tx};
 pub use error::StoreError;
+pub use ledger::{
+    ClaimRow, Entry, Head, Keyed, Ledger, LedgerTx, NewClaim, NewPlace, PaymentRow, SettledPayment,
+};
 pub use lock::{FolderLock, FolderLockError};
 pub(crate) use macros::{execute, fetch_all, fetch_one, fetch_optional, insert_rows};
 pub use queue::Priority;

@@ -1,0 +1,132 @@
+//! What time does to an opening: it is armed, opened and closed, holds lapse, and boards tick.
+//!
+//! Nobody's `now()` decides: the script compares stored times with the database's. The keeper only sees to it that
+//! somebody asks, and on Postgres one gateway at a time does (a lease by the database's time).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::clock::boot_id;
+use super::job::{Change, Command, CommandError, CommandRefusal};
+use super::lifecycle::Phase;
+use super::live::Live;
+use crate::domain::time::Micros;
+use crate::limits::{ARM_BEFORE_S, CLOCK_OFF_US_MAX, COMMIT_GROUP, HEARTBEAT_MS, LEASE_MS, TICK_MS};
+use crate::store::StoreError;
+
+/// A clock report older than this says nothing about now.
+const REPORT_FRESH: Micros = Micros::from_secs(5);
+
+/// Runs while the opening is in this process.
+pub(super) async fn run(live: Arc<Live>, gateway: String) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(HEARTBEAT_MS)).await;
+        if let Err(error) = live.heartbeat(&gateway).await {
+            tracing::warn!(opening = %live.facts.id, %error, "a heartbeat failed; the next one tries again");
+        }
+    }
+}
+
+/// Publishes what changed on the board, at most once a tick.
+pub(super) async fn tick(live: Arc<Live>) {
+    loop {
+        live.board.changed().await;
+        live.board.publish();
+        tokio::time::sleep(Duration::from_millis(TICK_MS)).await;
+    }
+}
+
+impl Live {
+    /// One look at journal, clock, phase and deadlines.
+    pub(super) async fn heartbeat(&self, gateway: &str) -> Result<(), CommandError> {
+        self.follow().await?;
+        let phase = self.control.load().phase;
+        if phase.is_running() {
+            self.arm().await?;
+        }
+        if !self.ledger.is_embedded() && self.clock.anchor().is_some() {
+            self.compare_clocks(gateway).await?;
+        }
+        let now = self.ledger_now().await?;
+        let control = self.control();
+        let to_open = matches!(phase, Phase::Published | Phase::Armed) && now >= control.start_at;
+        let to_close = phase.is_running() && now >= control.end_at;
+        let due = self.memory.due(now, COMMIT_GROUP);
+        if !to_open && !to_close && due.is_empty() {
+            return Ok(());
+        }
+        let lease = format!("opening/{}", self.facts.id);
+        // An embedded database has one process (the folder's lock), so there the lock is the lease.
+        if !self.ledger.is_embedded()
+            && !self.ledger.take_lease(&lease, gateway, Micros::from_ms(LEASE_MS)).await?
+        {
+            return Ok(());
+        }
+        if to_open {
+            self.clockwork(Command::Control(Change::Open)).await?;
+        }
+        if to_close {
+            self.clockwork(Command::Control(Change::Close { by: None })).await?;
+        }
+        let lapses =
+            due.into_iter().map(|(claim, generation)| self.clockwork(Command::Lapse { claim, generation }));
+        join_all(lapses).await.into_iter().collect()
+    }
+
+    /// A command that time asks for. "Not yet" and "changed meanwhile" are no failures.
+    async fn clockwork(&self, command: Command) -> Result<(), CommandError> {
+        match self.command(command).await {
+            Ok(_)
+            | Err(CommandError::Refused(
+                CommandRefusal::NotDueYet | CommandRefusal::ClaimChanged | CommandRefusal::TransitionRefused,
+            )) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The time by which deadlines are judged.
+    async fn ledger_now(&self) -> Result<Micros, StoreError> {
+        if self.ledger.is_embedded() { Ok(self.now()) } else { self.ledger.now().await }
+    }
+
+    /// Ten minutes before the start (or at once, if that is past) the opening's clock is frozen.
+    async fn arm(&self) -> Result<(), CommandError> {
+        let control = self.control();
+        let due = self.now() >= Micros(control.start_at.0 - Micros::from_secs(ARM_BEFORE_S).0);
+        if !due || self.clock.anchor().is_some() {
+            return Ok(());
+        }
+        let pair = self.clock.pair_with(self.database_time().await?);
+        let anchor = self.ledger.is_embedded().then(|| (pair.wall, pair.mono, boot_id()));
+        if anchor.is_some() || control.phase == Phase::Published {
+            self.clockwork(Command::Control(Change::Arm { anchor })).await?;
+        }
+        self.clock.freeze(pair);
+        Ok(())
+    }
+
+    /// The database's time now: half a round trip after it answered.
+    async fn database_time(&self) -> Result<Micros, StoreError> {
+        let asked = self.clock.mono();
+        let said = self.ledger.now().await?;
+        Ok(said.plus(Micros(self.clock.mono().since(asked).0 / 2)))
+    }
+
+    /// A gateway whose clock alone is off stops serving picks. If every gateway sees the same, the database's clock
+    /// stepped: an alarm, and on we go.
+    async fn compare_clocks(&self, gateway: &str) -> Result<(), StoreError> {
+        let offset = Micros(self.database_time().await?.0 - self.now().0);
+        self.clock_offset.store(offset.0, Ordering::Relaxed);
+        let others = self.ledger.report_clock(gateway, offset, REPORT_FRESH).await?;
+        let is_off = |offset: Micros| offset.0.abs() > CLOCK_OFF_US_MAX;
+        let alone = is_off(offset) && others.iter().any(|other| !is_off(*other));
+        if is_off(offset) {
+            tracing::warn!(offset_us = offset.0, alone, "this gateway's clock and the database's differ");
+        }
+        self.clock_off.store(alone, Ordering::Relaxed);
+        Ok(())
+    }
+}

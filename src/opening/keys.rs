@@ -1,0 +1,165 @@
+//! Idempotency in memory: what each registration's recent keys were decided to be. A repeated tap gets the same
+//! answer; a tap that is still being decided is joined, not decided twice.
+//!
+//! Bounded: a registration has [`KEYS_PER_REGISTRATION`] keys. The oldest decided one leaves first; a granted one is
+//! still found in the database by its unique key.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::answer::{Answer, Key};
+use crate::domain::ids::{RegOrd, UnitOrd};
+use crate::limits::{KEYS_PER_REGISTRATION, WAITERS_PER_KEY};
+
+pub struct Keys {
+    /// One lock a registration, held for a few instructions and never over an await: two devices of one buyer are
+    /// all who ever meet on it.
+    slots: Box<[Mutex<VecDeque<Entry>>]>,
+}
+
+struct Entry {
+    key: Key,
+    /// The request is the unit: the same key for another one is refused.
+    unit: UnitOrd,
+    state: State,
+}
+
+enum State {
+    Deciding(Vec<oneshot::Sender<Answer>>),
+    Decided(Answer),
+}
+
+/// What is known of a key.
+pub enum Known {
+    /// Nothing: it is the caller's to decide, and to [`Keys::settle`].
+    Fresh(oneshot::Receiver<Answer>),
+    /// Somebody decides it: wait with them.
+    Deciding(oneshot::Receiver<Answer>),
+    Decided(Answer),
+    /// The same key was used for another unit.
+    Reused,
+    /// Too many keys or waiters at once.
+    Busy,
+}
+
+impl Keys {
+    pub fn new(registrations: usize) -> Self {
+        Self { slots: (0..registrations).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Looks a key up and, if it is fresh, marks it as being decided.
+    pub fn begin(&self, who: RegOrd, key: &Key, unit: UnitOrd) -> Known {
+        let Some(mut slot) = self.slot(who) else { return Known::Busy };
+        if let Some(entry) = slot.iter_mut().find(|entry| entry.key == *key) {
+            return if entry.unit == unit { entry.join() } else { Known::Reused };
+        }
+        if slot.len() >= KEYS_PER_REGISTRATION {
+            match slot.iter().position(|entry| matches!(entry.state, State::Decided(_))) {
+                Some(oldest) => drop(slot.remove(oldest)),
+                None => return Known::Busy,
+            }
+        }
+        let (sender, receiver) = oneshot::channel();
+        slot.push_back(Entry { key: key.clone(), unit, state: State::Deciding(vec![sender]) });
+        Known::Fresh(receiver)
+    }
+
+    /// Looks a key up without starting anything.
+    pub fn find(&self, who: RegOrd, key: &Key) -> Option<Known> {
+        let mut slot = self.slot(who)?;
+        let entry = slot.iter_mut().find(|entry| entry.key == *key)?;
+        Some(entry.join())
+    }
+
+    /// The decision: remembered, and told to all who wait.
+    pub fn settle(&self, who: RegOrd, key: &Key, answer: &Answer) {
+        let Some(mut slot) = self.slot(who) else { return };
+        let Some(entry) = slot.iter_mut().find(|entry| entry.key == *key) else { return };
+        if let State::Deciding(waiting) = std::mem::replace(&mut entry.state, State::Decided(answer.clone()))
+        {
+            tell(waiting, answer);
+        }
+    }
+
+    /// No decision was reached, and none is under way: the key is fresh again. Who waits is told `answer`.
+    pub fn forget(&self, who: RegOrd, key: &Key, answer: &Answer) {
+        let Some(mut slot) = self.slot(who) else { return };
+        let Some(at) = slot.iter().position(|entry| entry.key == *key) else { return };
+        if let Some(Entry { state: State::Deciding(waiting), .. }) = slot.remove(at) {
+            tell(waiting, answer);
+        }
+    }
+
+    fn slot(&self, who: RegOrd) -> Option<MutexGuard<'_, VecDeque<Entry>>> {
+        let slot = self.slots.get(usize::try_from(who.0).ok()?)?;
+        Some(slot.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Entry {
+    fn join(&mut self) -> Known {
+        match &mut self.state {
+            State::Decided(answer) => Known::Decided(answer.clone()),
+            State::Deciding(waiting) => {
+                // Those who left (a lost connection, a time-out) make room.
+                waiting.retain(|waiter| !waiter.is_closed());
+                if waiting.len() >= WAITERS_PER_KEY {
+                    return Known::Busy;
+                }
+                let (sender, receiver) = oneshot::channel();
+                waiting.push(sender);
+                Known::Deciding(receiver)
+            }
+        }
+    }
+}
+
+fn tell(waiting: Vec<oneshot::Sender<Answer>>, answer: &Answer) {
+    for waiter in waiting {
+        // Who no longer listens asks again.
+        let _ = waiter.send(answer.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::opening::answer::Refusal;
+
+    fn key(n: usize) -> Key {
+        Key::parse(&format!("tap-{n:08}")).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_decided_once_joined_while_pending_and_bound_to_its_unit() {
+        let keys = Keys::new(1);
+        let (who, unit) = (RegOrd(0), UnitOrd(7));
+        let Known::Fresh(mut first) = keys.begin(who, &key(1), unit) else { panic!("fresh") };
+        let Known::Deciding(mut second) = keys.begin(who, &key(1), unit) else { panic!("join") };
+        assert!(matches!(keys.begin(who, &key(1), UnitOrd(8)), Known::Reused));
+
+        let answer = Answer::No(Refusal::Taken { unit });
+        keys.settle(who, &key(1), &answer);
+        assert_eq!(first.try_recv().unwrap(), answer);
+        assert_eq!(second.try_recv().unwrap(), answer);
+        assert!(matches!(keys.begin(who, &key(1), unit), Known::Decided(known) if known == answer));
+        assert!(matches!(keys.begin(RegOrd(1), &key(1), unit), Known::Busy), "unknown registration");
+    }
+
+    #[test]
+    fn memory_is_bounded_and_a_forgotten_key_is_fresh() {
+        let keys = Keys::new(1);
+        let (who, unit) = (RegOrd(0), UnitOrd(0));
+        for n in 0..KEYS_PER_REGISTRATION {
+            assert!(matches!(keys.begin(who, &key(n), unit), Known::Fresh(_)));
+        }
+        assert!(matches!(keys.begin(who, &key(99), unit), Known::Busy), "all are being decided");
+        keys.settle(who, &key(0), &Answer::No(Refusal::Closed));
+        assert!(matches!(keys.begin(who, &key(99), unit), Known::Fresh(_)));
+        assert!(matches!(keys.begin(who, &key(0), unit), Known::Busy), "the oldest decided one left");
+        keys.forget(who, &key(99), &Answer::InProgress);
+        assert!(matches!(keys.begin(who, &key(99), unit), Known::Fresh(_)));
+    }
+}

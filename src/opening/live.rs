@@ -1,0 +1,362 @@
+//! One published opening in this process: gate 1, and the handle to its committer.
+//!
+//! ```text
+//!   pick ─► keys ─► phase, clock ─► admitted ─► inventory ──lost──► No, at once
+//!                                                  │ won (pending)
+//!                                                  ▼
+//!                                            committer ─► script ─► commit ─► memory ─► answer ─► board
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use inventory::{Inventory, Pick as Gate};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::answer::{Answer, Claim, HolderKind, Key, Refusal};
+use super::board::Board;
+use super::clock::OpeningClock;
+use super::facts::Facts;
+use super::job::{Command, CommandError, CommandRefusal, Done, Pick};
+use super::keys::{Keys, Known};
+use super::lifecycle::{Control, Phase};
+use super::memory::{Applied, Memory};
+use super::stats::Stats;
+use crate::domain::ids::{ClaimId, RegOrd, UnitOrd};
+use crate::domain::kind::Eligibility;
+use crate::domain::time::Micros;
+use crate::limits::PICK_WAIT_MS;
+use crate::store::Ledger;
+
+/// Units share this many bells; a waiting pick may be woken for a neighbour and looks again.
+const BELLS: usize = 64;
+
+/// A waiting pick looks again this often even if no bell rings: a household's place may settle under another unit.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+pub struct Live {
+    pub facts: Facts,
+    pub stats: Stats,
+    pub(super) ledger: Ledger,
+    pub(super) clock: OpeningClock,
+    pub(super) control: ArcSwap<Control>,
+    pub(super) inventory: Inventory,
+    pub(super) keys: Keys,
+    pub(super) memory: Memory,
+    pub(super) board: Board,
+    pub(super) events: broadcast::Sender<Arc<Applied>>,
+    pub(super) jobs: mpsc::Sender<Job>,
+    /// Held from a commit to its last answer, and while catching up: personal answers leave before the board shows
+    /// them, and entries are applied by one at a time.
+    pub(super) order: tokio::sync::Mutex<()>,
+    /// The last commit ended badly: who waits is told "unknown" rather than "in progress".
+    pub(super) troubled: AtomicBool,
+    /// This gateway's clock is too far from the database's, and others' are not.
+    pub(super) clock_off: AtomicBool,
+    pub(super) clock_offset: AtomicI64,
+    bells: [Notify; BELLS],
+}
+
+pub(super) enum Job {
+    Pick(Pick),
+    Command(Command, oneshot::Sender<Result<Done, CommandRefusal>>),
+}
+
+/// A pick or ask that got no answer of the opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PickError {
+    #[error("the key was used for another unit")]
+    KeyReused,
+    /// Too many wait already, here or of this buyer.
+    #[error("too many at once")]
+    Busy,
+    /// This server's clock is not to be trusted now.
+    #[error("the server's clock is off")]
+    ClockOff,
+}
+
+/// What gate 1 says.
+enum Decision {
+    No(Refusal),
+    /// Somebody's commit decides it; look again.
+    Wait,
+    Queued,
+    Busy,
+}
+
+impl Live {
+    pub(super) fn new(
+        facts: Facts,
+        ledger: Ledger,
+        clock: OpeningClock,
+        control: Control,
+        inventory: Inventory,
+        memory: Memory,
+        board: Board,
+        jobs: mpsc::Sender<Job>,
+    ) -> Self {
+        let keys = Keys::new(facts.registrations.len());
+        Self {
+            facts,
+            stats: Stats::default(),
+            ledger,
+            clock,
+            control: ArcSwap::from_pointee(control),
+            inventory,
+            keys,
+            memory,
+            board,
+            events: broadcast::channel(crate::limits::EVENTS_KEPT).0,
+            jobs,
+            order: tokio::sync::Mutex::new(()),
+            troubled: AtomicBool::new(false),
+            clock_off: AtomicBool::new(false),
+            clock_offset: AtomicI64::new(0),
+            bells: std::array::from_fn(|_| Notify::new()),
+        }
+    }
+
+    /// The opening's clock.
+    pub fn now(&self) -> Micros {
+        self.clock.now()
+    }
+
+    pub fn control(&self) -> Arc<Control> {
+        self.control.load_full()
+    }
+
+    /// The phase by the clock.
+    pub fn phase(&self) -> Phase {
+        self.control.load().phase_at(self.now())
+    }
+
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// Every entry as it is applied, from now on: claims for their owners, events for the console. Who lags behind
+    /// reads [`Live::claims_of`] again.
+    pub fn events(&self) -> broadcast::Receiver<Arc<Applied>> {
+        self.events.subscribe()
+    }
+
+    pub fn claims_of(&self, who: RegOrd) -> Vec<Arc<Claim>> {
+        self.memory.claims_of(who)
+    }
+
+    pub fn claim(&self, claim: &ClaimId) -> Option<Arc<Claim>> {
+        self.memory.claim(claim)
+    }
+
+    pub fn all_claims(&self) -> Vec<Arc<Claim>> {
+        self.memory.all_claims()
+    }
+
+    /// One tap. Who loses in memory is answered without waiting; who wins there, after the commit. A pick that got
+    /// no answer within a second hears [`Answer::InProgress`] and is repeated with the same key, or
+    /// [`Answer::Unknown`] and is asked for.
+    pub async fn pick(&self, who: RegOrd, unit: UnitOrd, key: Key) -> Result<Answer, PickError> {
+        let arrived = self.now();
+        if self.clock_off.load(Ordering::Relaxed) {
+            return Err(PickError::ClockOff);
+        }
+        self.stats.picked();
+        let waiting = match self.keys.begin(who, &key, unit) {
+            Known::Decided(answer) => return Ok(self.refreshed(answer)),
+            Known::Reused => return Err(PickError::KeyReused),
+            Known::Busy => return Err(PickError::Busy),
+            Known::Deciding(waiting) => waiting,
+            Known::Fresh(waiting) => {
+                // If this call is dropped before the committer has the pick, the key must not stay undecided.
+                let undecided = Undecided { keys: &self.keys, who, key: &key, armed: true };
+                match self.decide(who, unit, &key, arrived).await {
+                    Decision::No(refusal) => {
+                        let answer = Answer::No(refusal);
+                        undecided.settle(&answer);
+                        self.stats.refused(refusal);
+                        return Ok(answer);
+                    }
+                    Decision::Wait => return Ok(Answer::InProgress),
+                    Decision::Busy => return Err(PickError::Busy),
+                    Decision::Queued => undecided.leave_to_committer(),
+                }
+                waiting
+            }
+        };
+        Ok(self.wait(waiting).await)
+    }
+
+    /// What became of a key: its claim, its refusal, or a tombstone and then no. Never a second pick.
+    pub async fn ask(&self, who: RegOrd, key: Key) -> Result<Answer, PickError> {
+        match self.keys.find(who, &key) {
+            Some(Known::Decided(answer)) => return Ok(self.refreshed(answer)),
+            Some(Known::Deciding(waiting)) => {
+                return Ok(match self.wait(waiting).await {
+                    Answer::InProgress => Answer::Unknown,
+                    answer => answer,
+                });
+            }
+            Some(Known::Busy) => return Err(PickError::Busy),
+            Some(Known::Fresh(_) | Known::Reused) | None => {}
+        }
+        if let Some(claim) = self.claims_of(who).into_iter().find(|claim| claim.key == key) {
+            return Ok(Answer::Yes(claim));
+        }
+        match self.command(Command::Ask { who, key }).await {
+            Ok(Done::Answer(answer)) => Ok(answer),
+            Err(CommandError::Busy) => Err(PickError::Busy),
+            Ok(_) | Err(_) => Ok(Answer::Unknown),
+        }
+    }
+
+    /// The buyer gives a hold up.
+    pub async fn give_up(
+        &self,
+        who: RegOrd,
+        claim: ClaimId,
+        generation: i64,
+    ) -> Result<Arc<Claim>, CommandError> {
+        self.claim_command(Command::GiveUp { who, claim, generation }).await
+    }
+
+    /// A command whose outcome is a claim.
+    pub async fn claim_command(&self, command: Command) -> Result<Arc<Claim>, CommandError> {
+        match self.command(command).await? {
+            Done::Claim(claim) => Ok(claim),
+            Done::Answer(_) | Done::Control(_) | Done::Settled => Err(CommandError::Unknown),
+        }
+    }
+
+    /// Hands a command to the committer and waits for its commit.
+    pub async fn command(&self, command: Command) -> Result<Done, CommandError> {
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.try_send(Job::Command(command, reply)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CommandError::Busy,
+            mpsc::error::TrySendError::Closed(_) => CommandError::Stopped,
+        })?;
+        match timeout(Duration::from_millis(PICK_WAIT_MS * 5), outcome).await {
+            Ok(Ok(done)) => done.map_err(CommandError::Refused),
+            Ok(Err(_)) | Err(_) => Err(CommandError::Unknown),
+        }
+    }
+
+    /// Gate 1, in order: phase and clock, admitted, the unit's word, the quota's. Waits while somebody's commit
+    /// decides it, for a second at most.
+    async fn decide(&self, who: RegOrd, unit: UnitOrd, key: &Key, arrived: Micros) -> Decision {
+        let until = Instant::now() + Duration::from_millis(PICK_WAIT_MS);
+        loop {
+            // The bell is taken in hand before the look, so that none that rings in between is missed.
+            let mut bell = std::pin::pin!(self.bell(unit).notified());
+            bell.as_mut().enable();
+            match self.look(who, unit, key, arrived) {
+                Decision::Wait if Instant::now() < until => {}
+                decided => return decided,
+            }
+            let _rang = timeout_at(until.min(Instant::now() + LOOK_AGAIN), bell).await;
+        }
+    }
+
+    fn look(&self, who: RegOrd, unit: UnitOrd, key: &Key, arrived: Micros) -> Decision {
+        if let Some(refusal) = self.control.load().refuses(arrived) {
+            return Decision::No(refusal);
+        }
+        let admitted = self.facts.registration(who).is_some_and(|r| r.eligibility == Eligibility::Passed);
+        if !admitted {
+            return Decision::No(Refusal::NotAdmitted);
+        }
+        let Some(facts) = self.facts.unit(unit) else { return Decision::No(Refusal::UnitUnknown) };
+        let holders = self.facts.holders(who, facts.kind);
+        let indexes: Vec<u32> = holders.iter().map(|holder| holder.index).collect();
+        let holder_kind = |at: usize| holders.get(at).map_or(HolderKind::Registration, |holder| holder.kind);
+        match self.inventory.pick(unit.0, who.0, facts.kind.class(), &indexes) {
+            Gate::Won(ticket) => {
+                self.memory.keep_ticket(who, key.clone(), ticket);
+                self.queue(Pick { who, unit, key: key.clone(), arrived })
+            }
+            // The committer gave this very key up without an answer (see `committer`); its words are still pending.
+            Gate::MinePending if self.memory.has_ticket(who, key) => {
+                self.queue(Pick { who, unit, key: key.clone(), arrived })
+            }
+            Gate::Mine => Decision::No(Refusal::AlreadyYours { unit }),
+            Gate::Taken { .. } => Decision::No(Refusal::Taken { unit }),
+            Gate::Withheld => Decision::No(Refusal::Withheld { unit }),
+            Gate::QuotaUsed { holder_index } => {
+                Decision::No(Refusal::QuotaUsed { holder: holder_kind(holder_index), kind: facts.kind })
+            }
+            Gate::UnknownUnit => Decision::No(Refusal::UnitUnknown),
+            Gate::UnknownHolder => Decision::No(Refusal::NotAdmitted),
+            Gate::Pending | Gate::MinePending | Gate::QuotaPending { .. } => Decision::Wait,
+        }
+    }
+
+    fn queue(&self, pick: Pick) -> Decision {
+        match self.jobs.try_send(Job::Pick(pick)) {
+            Ok(()) => Decision::Queued,
+            Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) => {
+                if let Job::Pick(pick) = job {
+                    // It never left this process, so undoing it can't contradict the database.
+                    self.memory.undo_ticket(pick.who, &pick.key, &self.inventory);
+                    self.ring(pick.unit);
+                }
+                Decision::Busy
+            }
+        }
+    }
+
+    async fn wait(&self, waiting: oneshot::Receiver<Answer>) -> Answer {
+        match timeout(Duration::from_millis(PICK_WAIT_MS), waiting).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Answer::Unknown,
+            Err(_) if self.troubled.load(Ordering::Relaxed) => Answer::Unknown,
+            Err(_) => Answer::InProgress,
+        }
+    }
+
+    /// A yes shows the claim as it is now.
+    fn refreshed(&self, answer: Answer) -> Answer {
+        match answer {
+            Answer::Yes(claim) => Answer::Yes(self.claim(&claim.id).unwrap_or(claim)),
+            other => other,
+        }
+    }
+
+    fn bell(&self, unit: UnitOrd) -> &Notify {
+        // The remainder is below BELLS, so the fallback is never used.
+        self.bells.get(unit.0 as usize % BELLS).unwrap_or(&self.bells[0])
+    }
+
+    /// Wakes the picks that wait for this unit.
+    pub(super) fn ring(&self, unit: UnitOrd) {
+        self.bell(unit).notify_waiters();
+    }
+}
+
+/// A fresh key that this call still has to decide.
+struct Undecided<'k> {
+    keys: &'k Keys,
+    who: RegOrd,
+    key: &'k Key,
+    armed: bool,
+}
+
+impl Undecided<'_> {
+    fn settle(mut self, answer: &Answer) {
+        self.armed = false;
+        self.keys.settle(self.who, self.key, answer);
+    }
+
+    fn leave_to_committer(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Undecided<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.keys.forget(self.who, self.key, &Answer::InProgress);
+        }
+    }
+}

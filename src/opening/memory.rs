@@ -1,0 +1,304 @@
+//! What this process believes of an opening's claims: a reading of the journal, applied in its order.
+//!
+//! [`Memory::apply`] is the only way in, for this gateway's own commits, another gateway's, and recovery's. So words
+//! in the inventory, deadlines and the buyers' views can't drift apart.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use inventory::{Inventory, Settled, Ticket};
+
+use super::answer::{Claim, ClaimState, Key};
+use super::board::Status;
+use super::event::{Event, Recorded};
+use super::facts::Facts;
+use crate::domain::ids::{ClaimId, RegOrd, UnitOrd};
+use crate::domain::money::Fen;
+use crate::domain::time::Micros;
+
+pub struct Memory {
+    /// Held for a few instructions and never over an await. Losing picks don't take it.
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The last journal sequence applied.
+    applied: i64,
+    claims: HashMap<ClaimId, Arc<Claim>>,
+    of: HashMap<RegOrd, Vec<ClaimId>>,
+    deadlines: BTreeSet<(Micros, ClaimId)>,
+    /// Own picks on their way to the database: their words are pending until the journal, or a no, settles them.
+    tickets: HashMap<(RegOrd, Key), Ticket>,
+}
+
+/// A journal entry as it changed this process's view.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    pub seq: i64,
+    pub at: Micros,
+    /// The journal's kind.
+    pub kind: &'static str,
+    pub unit: Option<(UnitOrd, Status)>,
+    /// The claim as it is after this entry.
+    pub claim: Option<Arc<Claim>>,
+}
+
+impl Memory {
+    /// Starts from the claims as recovery read them at `applied`, and loads the inventory's words with them.
+    pub fn recovered(applied: i64, claims: Vec<Claim>, facts: &Facts, inventory: &Inventory) -> Self {
+        let mut state = State {
+            applied,
+            claims: HashMap::new(),
+            of: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            tickets: HashMap::new(),
+        };
+        for claim in claims {
+            if claim.state.is_occupying() {
+                occupy(&claim, facts, inventory);
+            }
+            state.put(Arc::new(claim));
+        }
+        Self { state: Mutex::new(state) }
+    }
+
+    pub fn applied(&self) -> i64 {
+        self.lock().applied
+    }
+
+    /// Applies entries that continue the journal here. Entries already applied are skipped; at a gap it stops, and
+    /// the caller reads the rest from the database.
+    pub fn apply(&self, facts: &Facts, inventory: &Inventory, entries: &[Recorded]) -> Vec<Applied> {
+        let mut state = self.lock();
+        let mut applied = Vec::with_capacity(entries.len());
+        for entry in entries {
+            if entry.seq <= state.applied {
+                continue;
+            }
+            if entry.seq != state.applied + 1 {
+                break;
+            }
+            state.applied = entry.seq;
+            let (claim, withheld) = state.apply(facts, inventory, entry);
+            let unit = claim.as_ref().map(|claim| (claim.unit, status_of(claim.state)));
+            applied.push(Applied {
+                seq: entry.seq,
+                at: entry.at,
+                kind: entry.event.kind(),
+                unit: unit.or(withheld.map(|unit| (unit, Status::Withheld))),
+                claim,
+            });
+        }
+        applied
+    }
+
+    /// Keeps a won pick's ticket until the database has spoken.
+    pub fn keep_ticket(&self, who: RegOrd, key: Key, ticket: Ticket) {
+        self.lock().tickets.insert((who, key), ticket);
+    }
+
+    pub fn has_ticket(&self, who: RegOrd, key: &Key) -> bool {
+        self.lock().tickets.contains_key(&(who, key.clone()))
+    }
+
+    /// The database said no, for good.
+    pub fn undo_ticket(&self, who: RegOrd, key: &Key, inventory: &Inventory) {
+        if let Some(ticket) = self.lock().tickets.remove(&(who, key.clone())) {
+            // Overruled is fine: then the word is already the database's.
+            let _: Settled = inventory.undo(ticket);
+        }
+    }
+
+    pub fn claim(&self, claim: &ClaimId) -> Option<Arc<Claim>> {
+        self.lock().claims.get(claim).cloned()
+    }
+
+    /// A buyer's claims in the order they were granted, ended ones too.
+    pub fn claims_of(&self, who: RegOrd) -> Vec<Arc<Claim>> {
+        let state = self.lock();
+        let ids = state.of.get(&who).map_or(&[][..], Vec::as_slice);
+        ids.iter().filter_map(|id| state.claims.get(id).cloned()).collect()
+    }
+
+    pub fn all_claims(&self) -> Vec<Arc<Claim>> {
+        self.lock().claims.values().cloned().collect()
+    }
+
+    /// Holds whose deadline is not after `now`, soonest first, at most `limit`.
+    pub fn due(&self, now: Micros, limit: usize) -> Vec<(ClaimId, i64)> {
+        let state = self.lock();
+        let due = state.deadlines.iter().take_while(|(deadline, _)| *deadline <= now).take(limit);
+        due.filter_map(|(_, id)| state.claims.get(id).map(|claim| (id.clone(), claim.generation))).collect()
+    }
+
+    pub fn has_deadlines(&self) -> bool {
+        !self.lock().deadlines.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// One entry; returns the claim it left, or the unit it withheld.
+    fn apply(
+        &mut self,
+        facts: &Facts,
+        inventory: &Inventory,
+        entry: &Recorded,
+    ) -> (Option<Arc<Claim>>, Option<UnitOrd>) {
+        let claim = match &entry.event {
+            Event::Withheld { unit, .. } => {
+                inventory.withhold(unit.0);
+                return (None, Some(*unit));
+            }
+            Event::Held { .. } => self.held(facts, inventory, entry),
+            Event::Extended { claim, deadline_at, .. } => {
+                self.change(claim, |claim| Claim { deadline_at: Some(*deadline_at), extended: true, ..claim })
+            }
+            Event::Paid { claim, paid_fen, .. } => {
+                self.change(claim, |claim| Claim { paid: *paid_fen, ..claim })
+            }
+            Event::Sold { claim, generation } => self.change(claim, |claim| Claim {
+                state: ClaimState::Sold,
+                generation: *generation,
+                deadline_at: None,
+                ..claim
+            }),
+            Event::Lapsed { claim, generation } => {
+                self.ended(facts, inventory, claim, *generation, ClaimState::Lapsed)
+            }
+            Event::GivenUp { claim, generation } => {
+                self.ended(facts, inventory, claim, *generation, ClaimState::GivenUp)
+            }
+            Event::Released { claim, generation, .. } => {
+                self.ended(facts, inventory, claim, *generation, ClaimState::Released)
+            }
+            Event::Revived { claim, generation, deadline_at, .. } => {
+                let revived = self.change(claim, |claim| Claim {
+                    state: ClaimState::Held,
+                    generation: *generation,
+                    deadline_at: Some(*deadline_at),
+                    extended: false,
+                    ..claim
+                });
+                if let Some(claim) = &revived {
+                    occupy(claim, facts, inventory);
+                }
+                revived
+            }
+            Event::Published { .. }
+            | Event::Unpublished { .. }
+            | Event::Armed
+            | Event::Opened
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::Closed { .. } => None,
+        };
+        (claim, None)
+    }
+
+    fn held(&mut self, facts: &Facts, inventory: &Inventory, entry: &Recorded) -> Option<Arc<Claim>> {
+        let Event::Held { claim, unit, registration, key, code, deposit_fen, deadline_at } = &entry.event
+        else {
+            return None;
+        };
+        let claim = Claim {
+            id: claim.clone(),
+            unit: *unit,
+            registration: *registration,
+            key: Key::parse(key)?,
+            state: ClaimState::Held,
+            generation: 1,
+            code: code.clone(),
+            deposit: *deposit_fen,
+            paid: Fen::ZERO,
+            deadline_at: Some(*deadline_at),
+            extended: false,
+            created_at: entry.at,
+            seq: entry.seq,
+        };
+        match self.tickets.remove(&(*registration, claim.key.clone())) {
+            Some(ticket) => {
+                if inventory.confirm(ticket) == Settled::Overruled {
+                    // Another gateway's claim came and went while ours was on its way: in the journal's order
+                    // ours is the last word.
+                    inventory.occupy(unit.0, registration.0);
+                }
+            }
+            None => occupy(&claim, facts, inventory),
+        }
+        let claim = Arc::new(claim);
+        self.put(claim.clone());
+        Some(claim)
+    }
+
+    fn change(&mut self, id: &ClaimId, change: impl FnOnce(Claim) -> Claim) -> Option<Arc<Claim>> {
+        let before = self.claims.get(id)?.clone();
+        if let Some(deadline) = before.deadline_at {
+            self.deadlines.remove(&(deadline, id.clone()));
+        }
+        let after = Arc::new(change(Claim::clone(&before)));
+        self.put(after.clone());
+        Some(after)
+    }
+
+    fn ended(
+        &mut self,
+        facts: &Facts,
+        inventory: &Inventory,
+        id: &ClaimId,
+        generation: i64,
+        state: ClaimState,
+    ) -> Option<Arc<Claim>> {
+        let claim = self.change(id, |claim| Claim {
+            state,
+            generation,
+            paid: Fen::ZERO,
+            deadline_at: None,
+            ..claim
+        })?;
+        // Places first: who sees the unit come back must not be refused for the place that came back with it.
+        for_each_place(&claim, facts, |holder, class| inventory.free_place(holder, class));
+        inventory.free(claim.unit.0);
+        Some(claim)
+    }
+
+    fn put(&mut self, claim: Arc<Claim>) {
+        if claim.state == ClaimState::Held
+            && let Some(deadline) = claim.deadline_at
+        {
+            self.deadlines.insert((deadline, claim.id.clone()));
+        }
+        let ids = self.of.entry(claim.registration).or_default();
+        if !ids.contains(&claim.id) {
+            ids.push(claim.id.clone());
+        }
+        self.claims.insert(claim.id.clone(), claim);
+    }
+}
+
+/// The unit and the places are this claim's: unit first, so that its owner who meets the used place finds it theirs.
+fn occupy(claim: &Claim, facts: &Facts, inventory: &Inventory) {
+    inventory.occupy(claim.unit.0, claim.registration.0);
+    for_each_place(claim, facts, |holder, class| inventory.use_place(holder, class));
+}
+
+fn for_each_place(claim: &Claim, facts: &Facts, mut with: impl FnMut(u32, u8)) {
+    if let Some(unit) = facts.unit(claim.unit) {
+        for holder in facts.holders(claim.registration, unit.kind) {
+            with(holder.index, unit.kind.class());
+        }
+    }
+}
+
+/// What the board shows for a claim in this state.
+pub fn status_of(state: ClaimState) -> Status {
+    match state {
+        ClaimState::Withheld => Status::Withheld,
+        ClaimState::Held => Status::Held,
+        ClaimState::Sold => Status::Sold,
+        ClaimState::Lapsed | ClaimState::Released | ClaimState::GivenUp => Status::Free,
+    }
+}

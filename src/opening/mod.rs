@@ -1,0 +1,40 @@
+//! L3 · The opening: from a published sale to a sold-out board. What Kaipan exists for.
+//!
+//! In reading order: what a buyer is told, how an opening lives, what is frozen at publication, the journal; then the
+//! way of a pick (gate 1 in [`live`], the group in `committer`, the transaction in `script`); then what time does
+//! (`keeper`), what everybody sees ([`board`]) and how it all comes up again after a crash (`recover`).
+//!
+//! It knows nothing of HTTP, WebSocket, cookies or words in any language. Time comes in as an argument.
+
+/// Yes, no with a reason, not known yet; claims.
+pub mod answer;
+/// The board at a journal sequence, and its ticks.
+pub mod board;
+/// The opening's own clock.
+pub mod clock;
+/// The journal's entries.
+pub mod event;
+/// What a running opening knows of units and buyers.
+pub mod facts;
+/// What can be asked of the committer.
+pub mod job;
+/// Phases and what they mean for a pick.
+pub mod lifecycle;
+/// One published opening in this process.
+pub mod live;
+/// What this process believes of the claims.
+pub mod memory;
+/// The published openings of this process.
+pub mod openings;
+/// Counts for console and metrics.
+pub mod stats;
+
+mod committer;
+mod keeper;
+mod keys;
+mod recover;
+mod script;
+
+pub use live::{Live, PickError};
+pub use openings::Openings;
+pub use recover::RecoverError;

@@ -1,0 +1,394 @@
+//! The simulator's twin of the ledger: the same operations over tables in memory, with the database's two guarantees
+//! (a transaction is all or nothing; the head row queues writers) and its ways to fail, driven by a seed.
+//!
+//! Every operation takes some virtual time, so that tasks interleave; any may fail before it did anything; a commit
+//! may lose its answer after it was applied, before, or while it is still on its way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::OwnedMutexGuard;
+
+use super::rows::{ClaimRow, Entry, Head, Keyed, NewClaim, NewPlace, PaymentRow, SettledPayment};
+use crate::domain::ids::{ClaimId, PaymentId, PropertyId, RegOrd, UnitOrd};
+use crate::domain::money::Fen;
+use crate::domain::time::{Clock, Micros};
+use crate::store::StoreError;
+
+/// How often things go wrong, in thousandths, and which guard is taken out on purpose.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    pub fail: u32,
+    pub lose_answer: u32,
+    pub mutation: Mutation,
+}
+
+/// A guard taken out, to prove that the audit notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mutation {
+    #[default]
+    None,
+    /// `claim_one_per_unit` is gone.
+    NoUnitIndex,
+    /// Transactions don't queue behind the head row.
+    NoHeadRow,
+    /// `quota_place_once` is gone.
+    NoQuotaIndex,
+    /// Tombstones are not seen.
+    NoTombstones,
+    /// A commit answers before it is applied, and may then be lost.
+    AnswerBeforeCommit,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    pub head: Option<Head>,
+    pub claims: BTreeMap<ClaimId, ClaimRow>,
+    pub properties: BTreeMap<ClaimId, PropertyId>,
+    /// (holder kind, holder, class, place) by claim.
+    pub places: BTreeSet<(ClaimId, &'static str, String, &'static str, i64)>,
+    pub tombstones: BTreeSet<(u32, String)>,
+    pub journal: Vec<Entry>,
+    pub payments: BTreeMap<PaymentId, PaymentRow>,
+    lease: Option<(String, Micros)>,
+}
+
+#[derive(Clone)]
+pub struct SimDb(Arc<Inner>);
+
+struct Inner {
+    tables: Mutex<Tables>,
+    /// The head row's lock.
+    head_row: Arc<tokio::sync::Mutex<()>>,
+    clock: Clock,
+    rng: Mutex<SmallRng>,
+    faults: Mutex<Faults>,
+}
+
+pub struct SimTx {
+    db: SimDb,
+    tables: Tables,
+    row: Option<OwnedMutexGuard<()>>,
+}
+
+impl SimDb {
+    pub fn new(seed: u64, clock: Clock, head: Head) -> Self {
+        Self(Arc::new(Inner {
+            tables: Mutex::new(Tables { head: Some(head), ..Tables::default() }),
+            head_row: Arc::default(),
+            clock,
+            rng: Mutex::new(SmallRng::seed_from_u64(seed)),
+            faults: Mutex::default(),
+        }))
+    }
+
+    pub fn set_faults(&self, faults: Faults) {
+        *self.0.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    /// The tables as committed.
+    pub fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.0.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn now(&self) -> Micros {
+        self.0.clock.wall()
+    }
+
+    pub(super) async fn begin(&self) -> Result<SimTx, StoreError> {
+        self.step().await?;
+        Ok(SimTx { db: self.clone(), tables: Tables::default(), row: None })
+    }
+
+    pub(super) async fn journal_after(&self, after: i64, limit: i64) -> Result<Vec<Entry>, StoreError> {
+        self.step().await?;
+        let tables = self.tables();
+        let entries = tables.journal.iter().filter(|entry| entry.seq > after);
+        Ok(entries.take(usize::try_from(limit).unwrap_or(0)).cloned().collect())
+    }
+
+    pub(super) async fn read_head(&self) -> Result<Option<Head>, StoreError> {
+        self.step().await?;
+        Ok(self.tables().head.clone())
+    }
+
+    pub(super) async fn take_lease(
+        &self,
+        _name: &str,
+        holder: &str,
+        ttl: Micros,
+    ) -> Result<bool, StoreError> {
+        self.step().await?;
+        let now = self.now();
+        let mut tables = self.tables();
+        let free = tables.lease.as_ref().is_none_or(|(held_by, until)| held_by == holder || *until <= now);
+        if free {
+            tables.lease = Some((holder.to_owned(), now.plus(ttl)));
+        }
+        Ok(free)
+    }
+
+    fn faults(&self) -> Faults {
+        *self.0.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn roll(&self, thousandths: u32) -> bool {
+        let mut rng = self.0.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        rng.random_range(0..1000) < thousandths
+    }
+
+    fn delay(&self, most_ms: u64) -> Duration {
+        let mut rng = self.0.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        Duration::from_millis(rng.random_range(0..=most_ms))
+    }
+
+    /// One round trip, which may fail before it did anything.
+    async fn step(&self) -> Result<(), StoreError> {
+        tokio::time::sleep(self.delay(3)).await;
+        if self.roll(self.faults().fail) { Err(StoreError::Sql(cut())) } else { Ok(()) }
+    }
+}
+
+fn cut() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::other("simulated: the connection was cut"))
+}
+
+impl SimTx {
+    pub(super) async fn take_head(&mut self, epoch: i64) -> Result<Option<Head>, StoreError> {
+        self.db.step().await?;
+        if self.db.faults().mutation != Mutation::NoHeadRow {
+            self.row = Some(self.db.0.head_row.clone().lock_owned().await);
+        }
+        self.tables = self.db.tables().clone();
+        Ok(self.tables.head.clone().filter(|head| head.epoch == epoch))
+    }
+
+    pub(super) async fn save_head(&mut self, head: &Head) -> Result<(), StoreError> {
+        self.db.step().await?;
+        self.tables.head = Some(head.clone());
+        Ok(())
+    }
+
+    pub(super) async fn now(&mut self) -> Result<Micros, StoreError> {
+        self.db.step().await?;
+        Ok(self.db.now())
+    }
+
+    pub(super) async fn keyed(&mut self, keys: &[(RegOrd, &str)]) -> Result<Vec<Keyed>, StoreError> {
+        self.db.step().await?;
+        let mut found = Vec::new();
+        for (who, key) in keys {
+            let claim = self
+                .tables
+                .claims
+                .values()
+                .find(|row| row.registration() == Some(*who) && row.request_key.as_deref() == Some(*key));
+            if let Some(row) = claim {
+                found.push(Keyed::Claim(row.clone()));
+            } else if self.tables.tombstones.contains(&(who.0, (*key).to_owned()))
+                && self.db.faults().mutation != Mutation::NoTombstones
+            {
+                found.push(Keyed::Tombstone { registration: *who, key: (*key).to_owned() });
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) async fn insert_claims(&mut self, claims: &[NewClaim]) -> Result<Vec<ClaimId>, StoreError> {
+        self.db.step().await?;
+        let mut accepted = Vec::new();
+        let unit_index = self.db.faults().mutation != Mutation::NoUnitIndex;
+        for claim in claims {
+            let taken = unit_index
+                && self.tables.claims.values().any(|row| row.occupying && row.unit_ord == claim.row.unit_ord);
+            let keyed = self.tables.claims.values().any(|row| {
+                row.registration_ord.is_some()
+                    && row.registration_ord == claim.row.registration_ord
+                    && row.request_key == claim.row.request_key
+            });
+            if !taken && !keyed {
+                accepted.push(claim.row.id.clone());
+                self.tables.claims.insert(claim.row.id.clone(), claim.row.clone());
+                self.tables.properties.insert(claim.row.id.clone(), claim.property_id.clone());
+            }
+        }
+        Ok(accepted)
+    }
+
+    pub(super) async fn insert_places(&mut self, places: &[NewPlace]) -> Result<Vec<ClaimId>, StoreError> {
+        self.db.step().await?;
+        let index = self.db.faults().mutation != Mutation::NoQuotaIndex;
+        let mut accepted = Vec::new();
+        for new in places {
+            let taken = index
+                && self.tables.places.iter().any(|(_, kind, holder, class, place)| {
+                    (*kind, holder.as_str(), *class, *place)
+                        == (new.holder_kind, new.holder.as_str(), new.class, new.place)
+                });
+            if !taken {
+                accepted.push(new.claim.clone());
+                self.tables.places.insert((
+                    new.claim.clone(),
+                    new.holder_kind,
+                    new.holder.clone(),
+                    new.class,
+                    new.place,
+                ));
+            }
+        }
+        Ok(accepted)
+    }
+
+    pub(super) async fn number_claim(&mut self, claim: &ClaimId, seq: i64) -> Result<(), StoreError> {
+        self.db.step().await?;
+        if let Some(row) = self.tables.claims.get_mut(claim) {
+            row.seq = seq;
+            row.changed_seq = seq;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn delete_claim(&mut self, claim: &ClaimId) -> Result<(), StoreError> {
+        self.db.step().await?;
+        self.tables.places.retain(|place| place.0 != *claim);
+        self.tables.claims.remove(claim);
+        Ok(())
+    }
+
+    pub(super) async fn occupant(&mut self, unit: UnitOrd) -> Result<Option<ClaimRow>, StoreError> {
+        self.db.step().await?;
+        Ok(self.tables.claims.values().find(|row| row.occupying && row.unit() == unit).cloned())
+    }
+
+    pub(super) async fn claim(&mut self, claim: &ClaimId) -> Result<Option<ClaimRow>, StoreError> {
+        self.db.step().await?;
+        Ok(self.tables.claims.get(claim).cloned())
+    }
+
+    pub(super) async fn claims(&mut self) -> Result<Vec<ClaimRow>, StoreError> {
+        self.db.step().await?;
+        let mut claims: Vec<ClaimRow> = self.tables.claims.values().cloned().collect();
+        claims.sort_by_key(|row| row.seq);
+        Ok(claims)
+    }
+
+    pub(super) async fn unsettled_payments(&mut self) -> Result<Vec<PaymentId>, StoreError> {
+        self.db.step().await?;
+        let recorded = self.tables.payments.values().filter(|payment| payment.state == "recorded");
+        Ok(recorded.map(|payment| payment.id.clone()).collect())
+    }
+
+    pub(super) async fn update_claim(&mut self, claim: &ClaimRow) -> Result<bool, StoreError> {
+        self.db.step().await?;
+        let was_occupying = self.tables.claims.get(&claim.id).is_some_and(|row| row.occupying);
+        let taken = claim.occupying
+            && !was_occupying
+            && self
+                .tables
+                .claims
+                .values()
+                .any(|row| row.occupying && row.unit_ord == claim.unit_ord && row.id != claim.id);
+        if !taken {
+            self.tables.claims.insert(claim.id.clone(), claim.clone());
+        }
+        Ok(!taken)
+    }
+
+    pub(super) async fn free_places(&mut self, claim: &ClaimId) -> Result<(), StoreError> {
+        self.db.step().await?;
+        self.tables.places.retain(|place| place.0 != *claim);
+        Ok(())
+    }
+
+    pub(super) async fn insert_tombstone(&mut self, who: RegOrd, key: &str) -> Result<(), StoreError> {
+        self.db.step().await?;
+        self.tables.tombstones.insert((who.0, key.to_owned()));
+        Ok(())
+    }
+
+    pub(super) async fn append_journal(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        self.db.step().await?;
+        self.tables.journal.extend_from_slice(entries);
+        Ok(())
+    }
+
+    pub(super) async fn payment(&mut self, payment: &PaymentId) -> Result<Option<PaymentRow>, StoreError> {
+        self.db.step().await?;
+        Ok(self.tables.payments.get(payment).cloned())
+    }
+
+    pub(super) async fn settle_payment(&mut self, settled: &SettledPayment) -> Result<(), StoreError> {
+        self.db.step().await?;
+        if let Some(row) = self.tables.payments.get_mut(&settled.id) {
+            row.state = "settled".to_owned();
+            row.applied_fen = settled.applied;
+            row.refund_fen = settled.refund;
+            row.refund_reason = settled.refund_reason.map(str::to_owned);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn refund_applied(
+        &mut self,
+        claim: &ClaimId,
+        reason: &'static str,
+    ) -> Result<(), StoreError> {
+        self.db.step().await?;
+        for row in self.tables.payments.values_mut() {
+            if row.claim_id == *claim && row.applied_fen > Fen::ZERO {
+                row.applied_fen = Fen::ZERO;
+                row.refund_fen = row.amount_fen;
+                row.refund_reason = Some(reason.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.db.step().await?;
+        let faults = self.db.faults();
+        let Self { db, tables, row } = self;
+        let write = move |db: &SimDb, tables: Tables| {
+            let lease = db.tables().lease.clone();
+            // Payments are recorded by other transactions, outside the head row: keep those that came meanwhile.
+            let mut merged = tables;
+            for (id, payment) in db.tables().payments.clone() {
+                merged.payments.entry(id).or_insert(payment);
+            }
+            *db.tables() = Tables { lease, ..merged };
+        };
+        if faults.mutation == Mutation::AnswerBeforeCommit {
+            let later = db.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(later.delay(20)).await;
+                if !later.roll(100) {
+                    write(&later, tables);
+                }
+                drop(row);
+            });
+            return Ok(());
+        }
+        if !db.roll(faults.lose_answer) {
+            write(&db, tables);
+            drop(row);
+            return Ok(());
+        }
+        match db.delay(2).as_millis() {
+            0 => write(&db, tables),
+            1 => {}
+            _ => {
+                // Still on its way: the head row stays taken until the server has it.
+                let later = db.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(later.delay(400)).await;
+                    write(&later, tables);
+                    drop(row);
+                });
+            }
+        }
+        Err(StoreError::CommitUnknown(cut()))
+    }
+}
