@@ -42,6 +42,12 @@ pub enum Event {
     Closed {
         by: Option<StaffId>,
     },
+    Archived {
+        by: StaffId,
+    },
+    Disabled {
+        by: StaffId,
+    },
     Held {
         claim: ClaimId,
         unit: UnitOrd,
@@ -105,6 +111,8 @@ impl Event {
             Self::Paused { .. } => "paused",
             Self::Resumed { .. } => "resumed",
             Self::Closed { .. } => "closed",
+            Self::Archived { .. } => "archived",
+            Self::Disabled { .. } => "disabled",
             Self::Held { .. } => "held",
             Self::Extended { .. } => "extended",
             Self::Paid { .. } => "paid",

@@ -194,7 +194,9 @@ impl State {
             | Event::Opened
             | Event::Paused { .. }
             | Event::Resumed { .. }
-            | Event::Closed { .. } => None,
+            | Event::Closed { .. }
+            | Event::Archived { .. }
+            | Event::Disabled { .. } => None,
         };
         (claim, None)
     }

@@ -26,6 +26,10 @@ pub mod live;
 pub mod memory;
 /// The published openings of this process.
 pub mod openings;
+/// What must be right before publication, and the hashes of what it freezes.
+pub mod preflight;
+/// Check, publish, unpublish.
+pub mod publish;
 /// Counts for console and metrics.
 pub mod stats;
 
