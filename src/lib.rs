@@ -27,10 +27,11 @@ pub mod http;
 /// L2b · Messages to buyers and the outbox.
 pub mod messaging;
 
+/// L3 · The opening: prepared from spreadsheets, then picked from a published sale to a sold-out board.
+pub mod opening;
+
 /// L5 · The composition root: builds everything, mounts the doors, takes it down in order.
 pub mod app;
 
 /// L5 · The command line, one file a command.
 pub mod cli;
-/// L3 · The opening: from a published sale to a sold-out board.
-pub mod opening;

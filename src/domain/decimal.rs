@@ -8,6 +8,16 @@ pub const HUNDREDTHS_MAX: i64 = 10_000_000_000_000;
 /// `29,605` → 2960500, `78.125` → 7813 (half up, away from zero), `１２．５` → 1250. Thousands separators must stand
 /// where they belong: `29,60` could be meant as a decimal comma and is refused.
 pub fn hundredths(text: &str) -> Option<i64> {
+    fixed(text, 2)
+}
+
+/// The same for a number of ten thousands (`243.9214` 万元 → 243921400 fen), rounded only after it is scaled.
+pub fn hundredths_of_ten_thousands(text: &str) -> Option<i64> {
+    fixed(text, 6)
+}
+
+/// The number times ten to the power of `places`, half up.
+fn fixed(text: &str, places: u32) -> Option<i64> {
     let mut sign = 1;
     let mut whole = 0_i64;
     let mut fraction = 0_i64;
@@ -26,9 +36,9 @@ pub fn hundredths(text: &str) -> Option<i64> {
                     whole = whole.checked_mul(10)?.checked_add(digit)?;
                     group = group.map(|n| n + 1);
                 } else {
-                    if fraction_digits < 2 {
+                    if fraction_digits < places {
                         fraction = fraction * 10 + digit;
-                    } else if fraction_digits == 2 && digit >= 5 {
+                    } else if fraction_digits == places && digit >= 5 {
                         fraction += 1;
                     }
                     fraction_digits += 1;
@@ -48,16 +58,15 @@ pub fn hundredths(text: &str) -> Option<i64> {
     if digits == 0 || group.is_some_and(|n| n != 3) || (in_fraction && fraction_digits == 0) {
         return None;
     }
-    if fraction_digits == 1 {
-        fraction *= 10;
-    }
-    let value = whole.checked_mul(100)?.checked_add(fraction)?;
+    fraction *= 10_i64.pow(places.saturating_sub(fraction_digits));
+    let value = whole.checked_mul(10_i64.pow(places))?.checked_add(fraction)?;
     (value <= HUNDREDTHS_MAX).then_some(sign * value)
 }
 
-/// The same for a spreadsheet's number: its shortest decimal text, so that 89.12 is 8912 and not 8911.
-pub fn hundredths_of_f64(number: f64) -> Option<i64> {
-    if number.is_finite() && number.abs() < 1e13 { hundredths(&number.to_string()) } else { None }
+/// A spreadsheet's number as decimal text: its shortest, so that 89.12 reads as 8912 and not as 8911. `None` for what
+/// no amount or area can be.
+pub fn text_of_f64(number: f64) -> Option<String> {
+    (number.is_finite() && number.abs() < 1e13).then(|| number.to_string())
 }
 
 #[cfg(test)]
@@ -87,6 +96,9 @@ mod tests {
         ] {
             assert_eq!(hundredths(text).unwrap_or(i64::MIN), expected, "{text}");
         }
+        let hundredths_of_f64 = |number| text_of_f64(number).and_then(|text| hundredths(&text));
+        assert_eq!(hundredths_of_ten_thousands("243.9214"), Some(243_921_400));
+        assert_eq!(hundredths_of_ten_thousands("0.12345678"), Some(123_457));
         assert_eq!(hundredths_of_f64(89.12), Some(8_912));
         assert_eq!(hundredths_of_f64(2_439_214.000_000_000_4), Some(243_921_400));
         assert_eq!(hundredths_of_f64(f64::NAN), None);
@@ -98,7 +110,8 @@ mod tests {
         fn every_amount_survives_text_and_float(value in -HUNDREDTHS_MAX/100..HUNDREDTHS_MAX/100) {
             let text = format!("{}{}.{:02}", if value < 0 { "-" } else { "" }, value.abs() / 100, value.abs() % 100);
             proptest::prop_assert_eq!(hundredths(&text), Some(value));
-            proptest::prop_assert_eq!(hundredths_of_f64(value as f64 / 100.0), Some(value));
+            let float = text_of_f64(value as f64 / 100.0).unwrap();
+            proptest::prop_assert_eq!(hundredths(&float), Some(value));
         }
     }
 }

@@ -78,12 +78,16 @@ impl DocumentKind {
         })
     }
 
-    /// The only kind a bare number can mean, where a sheet has no column for the kind (co-buyers).
+    /// The only kind a bare number can mean, where a sheet does not say: a resident's card, a permit that begins with H
+    /// or M, a passport of letters and digits. Plain short numbers could be anything.
     pub fn guess(number: &str) -> Option<Self> {
         let number = canonical(number);
-        [ResidentId, HkMacaoPermit, TaiwanPermit, Passport]
-            .into_iter()
-            .find(|kind| shape_fits(*kind, number.as_bytes(), &number))
+        let letters = number.bytes().take_while(u8::is_ascii_uppercase).count();
+        [ResidentId, HkMacaoPermit, Passport].into_iter().find(|kind| {
+            let says_so =
+                *kind != Passport || ((1..=2).contains(&letters) && (8..=10).contains(&number.len()));
+            says_so && shape_fits(*kind, number.as_bytes(), &number)
+        })
     }
 }
 
@@ -293,6 +297,8 @@ mod tests {
         assert_eq!(DocumentKind::guess("990000198011190029"), Some(ResidentId));
         assert_eq!(DocumentKind::guess("H0010000009"), Some(HkMacaoPermit));
         assert_eq!(DocumentKind::guess("E10000007"), Some(Passport));
+        assert_eq!(DocumentKind::guess("01234567"), None);
+        assert_eq!(DocumentKind::guess("990000198011190"), None);
         assert_eq!(DocumentKind::guess("不详"), None);
     }
 

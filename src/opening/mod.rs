@@ -33,6 +33,9 @@ pub mod publish;
 /// Counts for console and metrics.
 pub mod stats;
 
+/// Spreadsheets in: price list and roster, read without a database.
+pub mod prepare;
+
 mod committer;
 mod keeper;
 mod keys;

@@ -1,4 +1,8 @@
 //! The black-box suite: the real `kaipan` binary on real databases, spoken to as its users speak to it.
+//!
+//! One binary, so that it is linked once. `harness` starts what a test needs; every other module is a chapter of tests.
+//! Tests that hold for both databases are rstest cases named `sqlite` and `postgres`:
+//! `cargo test --test it -- sqlite` runs without Postgres.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,4 +10,14 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod burst;
+mod client;
+mod devices;
+mod door;
+mod harness;
+mod hold;
+mod pick;
+mod prepare;
+mod second;
+mod secrets;
 mod sockets;

@@ -1,0 +1,90 @@
+//! Where one installation of Kaipan lives: its data folder or Postgres database, its keyring, its ports.
+//! It outlives the server processes that run on it.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::ports::free_port;
+use super::{postgres, sale};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+pub struct Home {
+    folder: TempDir,
+    /// None: SQLite in the data folder.
+    database_url: Option<String>,
+    /// The first server's ports, the same after each restart, as a buyer's page expects.
+    pub buyers_port: u16,
+    pub staff_port: u16,
+}
+
+impl Home {
+    /// An empty installation with its first admin.
+    pub async fn new(database: Database) -> Self {
+        let database_url = match database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(postgres::new_database().await),
+        };
+        let folder = tempfile::Builder::new().prefix("kaipan-it-").tempdir().unwrap();
+        let home = Self { folder, database_url, buyers_port: free_port(), staff_port: free_port() };
+        sale::add_admin(&home).await;
+        home
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Outside the data folder, as the vault demands.
+    pub fn keyring(&self) -> PathBuf {
+        self.folder.path().join("keys.json")
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn database_url(&self) -> Option<&str> {
+        self.database_url.as_deref()
+    }
+
+    /// The binary with this installation's settings; the caller adds the subcommand.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            // Nothing of the developer's own configuration may reach a test.
+            .env("HOME", self.folder.path())
+            .env("KAIPAN_KEYRING", self.keyring())
+            .env("KAIPAN_DATA_DIR", self.data_dir())
+            .env("NO_COLOR", "1")
+            .kill_on_drop(true);
+        if let Some(url) = &self.database_url {
+            command.env("KAIPAN_DATABASE_URL", url);
+        }
+        command
+    }
+
+    /// Runs a subcommand to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Output {
+        let output = self.command().args(arguments).output();
+        timeout(Duration::from_secs(60), output)
+            .await
+            .unwrap_or_else(|_| panic!("{arguments:?} hangs"))
+            .unwrap()
+    }
+}
+
+pub fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_kaipan"))
+}
