@@ -162,3 +162,21 @@ pub const LEASE_MS: i64 = 2_000;
 const _: () = assert!(COMMIT_GROUP <= COMMIT_QUEUE);
 const _: () = assert!((HEARTBEAT_MS as i64) * 4 <= LEASE_MS, "a lease survives a few missed heartbeats");
 const _: () = assert!(TICK_MS < PICK_WAIT_MS);
+
+/// Favourites an admin may allow a buyer.
+pub const FAVOURITES_MAX: i64 = 100;
+
+/// Places an admin may allow a registration or household in one kind.
+pub const QUOTA_MAX: i64 = 1_000;
+
+/// A hold is at most three days, an opening at most thirty.
+pub const HOLD_S_MAX: i64 = 3 * 24 * 3_600;
+pub const OPENING_S_MAX: i64 = 30 * 24 * 3_600;
+
+/// Names of projects and openings; reasons staff give; receipts' numbers.
+pub const NAME_CHARS_MAX: usize = 100;
+pub const REASON_CHARS_MAX: usize = 500;
+pub const REFERENCE_CHARS_MAX: usize = 64;
+
+/// The largest single payment: 1 billion yuan.
+pub const PAYMENT_FEN_MAX: crate::domain::money::Fen = crate::domain::money::Fen(100_000_000_000);

@@ -10,12 +10,20 @@
 pub mod answer;
 /// The board at a journal sequence, and its ticks.
 pub mod board;
+/// Payments for holds, refunds, and who is behind a hold.
+pub mod cashier;
 /// The opening's own clock.
 pub mod clock;
+/// Preparing: projects, settings, withheld units.
+pub mod drafts;
+/// Claims and journal for audits.
+pub mod dump;
 /// The journal's entries.
 pub mod event;
 /// What a running opening knows of units and buyers.
 pub mod facts;
+/// A buyer's ordered list of units.
+pub mod favourites;
 /// What can be asked of the committer.
 pub mod job;
 /// Phases and what they mean for a pick.
