@@ -141,6 +141,8 @@ export interface ImportRow {
   column: string;
   reason: string;
   value: string;
+  /** For what stands twice: the row that has it already. */
+  first?: { sheet: string; row: number } | null;
 }
 
 export interface ImportReport {
@@ -178,7 +180,8 @@ export interface LiveEvent {
   t: "event";
   seq: number;
   kind: string;
-  unit: number;
+  /** Absent where the event is about the opening: paused, resumed, closed. */
+  unit?: number | null;
   at_ms: number;
   name_masked?: string | null;
   code?: string | null;

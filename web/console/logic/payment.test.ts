@@ -1,0 +1,26 @@
+import { describe, expect, it } from "vitest";
+import { due, effectOf, running, urgency } from "./payment";
+
+describe("a payment's effect", () => {
+  const hold = { deposit_fen: 5_000_000, paid_fen: 2_000_000 };
+  it.each([
+    [1_000_000, { due_fen: 2_000_000, completes: false, surplus_fen: 0 }],
+    [3_000_000, { due_fen: 0, completes: true, surplus_fen: 0 }],
+    [3_500_000, { due_fen: 0, completes: true, surplus_fen: 500_000 }],
+  ])("of %i fen is %j", (amount, effect) => expect(effectOf(hold, amount)).toEqual(effect));
+
+  it("never asks for less than nothing", () => expect(due({ deposit_fen: 1, paid_fen: 5 })).toBe(0));
+});
+
+describe("a deadline", () => {
+  it.each([
+    [200_000, "calm"],
+    [180_000, "soon"],
+    [60_000, "now"],
+    [0, "over"],
+  ] as const)("%i ms away is %s", (left, word) => expect(urgency(left + 7, 7)).toBe(word));
+
+  it("runs for holds only", () => {
+    expect([running({ state: "held" }), running({ state: "lapsing" }), running({ state: "sold" })]).toEqual([true, true, false]);
+  });
+});

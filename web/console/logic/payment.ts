@@ -1,0 +1,36 @@
+/** What a payment will do to a hold, said before it is pressed and after it is answered. No words, no money moved. */
+import type { Hold } from "@shared/api/staff";
+
+export interface Effect {
+  /** Still to be paid before the hold becomes a deal. */
+  due_fen: number;
+  completes: boolean;
+  surplus_fen: number;
+}
+
+export function due(hold: Pick<Hold, "deposit_fen" | "paid_fen">): number {
+  return Math.max(0, hold.deposit_fen - hold.paid_fen);
+}
+
+export function effectOf(hold: Pick<Hold, "deposit_fen" | "paid_fen">, amount_fen: number): Effect {
+  const before = due(hold);
+  return {
+    due_fen: Math.max(0, before - amount_fen),
+    completes: amount_fen >= before,
+    surplus_fen: Math.max(0, amount_fen - before),
+  };
+}
+
+/** How near the deadline is: the list shows it by word and colour. */
+export type Urgency = "calm" | "soon" | "now" | "over";
+
+export function urgency(deadline_ms: number, now_ms: number): Urgency {
+  const left_ms = deadline_ms - now_ms;
+  if (left_ms <= 0) return "over";
+  return left_ms <= 60_000 ? "now" : left_ms <= 180_000 ? "soon" : "calm";
+}
+
+/** Only a running hold can be paid, extended or released. */
+export function running(hold: Pick<Hold, "state">): boolean {
+  return hold.state === "held" || hold.state === "lapsing";
+}

@@ -1,0 +1,24 @@
+/** Who is signed in at this desk. The cookie is the session; this is only what the server said about it. */
+import { computed, ref } from "vue";
+import type { Staff } from "@shared/api/staff";
+import { may, type Right } from "./logic/rights";
+
+export const staff = ref<Staff | null>(null);
+/** True when a page was torn away by the end of a session: the sign-in page says so. */
+export const ended = ref(false);
+
+export function can(right: Right): boolean {
+  return may(staff.value?.role, right);
+}
+
+export const roleName = computed(() => staff.value?.role);
+
+export function signedIn(person: Staff): void {
+  staff.value = person;
+  ended.value = false;
+}
+
+export function signedOut(torn: boolean): void {
+  ended.value = torn && staff.value !== null;
+  staff.value = null;
+}

@@ -1,0 +1,104 @@
+import { describe, expect, it } from "vitest";
+import type { Unit } from "../api/buyer";
+import { Units } from "../units";
+import { toBlocks } from "./buildings";
+import { fitFlow, flow, hit, neighbour, stretch } from "./layout";
+import { ramp } from "./paint";
+
+/** A tower with four rooms a floor, a lower one with two, and a car park. */
+function estate(): Unit[] {
+  const units: Unit[] = [];
+  const add = (unit: Omit<Unit, "unit" | "total_fen">) => units.push({ unit: units.length, total_fen: 1, ...unit });
+  for (const [building, floors, rooms] of [["10#", 18, 2], ["2#", 33, 4]] as const) {
+    for (let floor = 2; floor <= floors; floor += 1) {
+      for (let room = 1; room <= rooms; room += 1) {
+        add({ kind: "home", building, section: "1单元", floor: String(floor), room: `${floor}0${room}` });
+      }
+    }
+  }
+  for (let i = 1; i <= 240; i += 1) add({ kind: "parking", room: `B1-${String(i).padStart(3, "0")}` });
+  return units;
+}
+
+describe("blocks", () => {
+  const units = estate();
+  const blocks = toBlocks(new Units(units));
+
+  it("stand in the order people count buildings, homes first", () => {
+    expect(blocks.map((block) => block.building || block.kind)).toEqual(["2#", "10#", "parking"]);
+  });
+
+  it("have the top floor on top and a room under its like", () => {
+    const tower = blocks[0];
+    expect(tower?.rows[0]?.floor).toBe("33");
+    expect(tower?.columns).toBe(4);
+    const rooms = tower?.rows.map((row) => units[row.units[3] ?? -1]?.room);
+    expect(rooms?.every((room) => room?.endsWith("04"))).toBe(true);
+  });
+
+  it("leave a hole where a floor lacks a room", () => {
+    const holed = toBlocks(new Units(units.filter((unit) => unit.room !== "3302")));
+    expect(holed[0]?.rows[0]?.units[1]).toBeUndefined();
+    expect(holed[0]?.rows[0]?.units).toHaveLength(4);
+  });
+
+  it("keep every unit once", () => {
+    const placed = blocks.flatMap((block) => block.rows.flatMap((row) => row.units.filter((u) => u !== undefined)));
+    expect([...placed].sort((a, b) => (a ?? 0) - (b ?? 0))).toEqual(units.map((unit) => unit.unit));
+  });
+});
+
+describe("layout", () => {
+  const blocks = toBlocks(new Units(estate()));
+
+  it.each([390, 900, 1440, 3840])("at %i px keeps every cell inside the page and apart from the others", (width) => {
+    const layout = fitFlow(blocks, width, 700);
+    const cells = layout.panels.flatMap((panel) => panel.cells);
+    expect(cells).toHaveLength(estate().length);
+    for (const cell of cells) {
+      expect(cell.x).toBeGreaterThanOrEqual(0);
+      expect(cell.x + cell.w).toBeLessThanOrEqual(width + 0.5);
+      expect(cell.w).toBeGreaterThan(0);
+      // The middle of a cell belongs to that cell alone.
+      expect(hit(layout, cell.x + cell.w / 2, cell.y + cell.h / 2)?.unit).toBe(cell.unit);
+    }
+  });
+
+  it("uses the height it is given", () => {
+    expect(fitFlow(blocks, 1400, 700).height).toBeLessThanOrEqual(700);
+    expect(fitFlow(blocks, 1400, 700).height).toBeGreaterThan(400);
+  });
+
+  it("stretches one block over a rectangle", () => {
+    const block = blocks[0];
+    if (!block) throw new Error("no block");
+    const panel = stretch(block, { x: 100, y: 50, w: 800, h: 600 }, 40);
+    const right = Math.max(...panel.cells.map((cell) => cell.x + cell.w));
+    const bottom = Math.max(...panel.cells.map((cell) => cell.y + cell.h));
+    expect(Math.min(...panel.cells.map((cell) => cell.x))).toBe(140);
+    expect(right).toBeGreaterThan(880);
+    expect(bottom).toBeGreaterThan(635);
+    expect(bottom).toBeLessThanOrEqual(650);
+  });
+
+  it("lets the arrow keys walk along a floor and up a column", () => {
+    const layout = flow(blocks, 1400, 16);
+    const top = layout.panels[0]?.block.rows[0]?.units as number[];
+    const below = layout.panels[0]?.block.rows[1]?.units as number[];
+    expect(neighbour(layout, top[0] ?? -1, "right")).toBe(top[1]);
+    expect(neighbour(layout, top[1] ?? -1, "down")).toBe(below[1]);
+    expect(neighbour(layout, below[1] ?? -1, "up")).toBe(top[1]);
+    expect(neighbour(layout, top[0] ?? -1, "left")).toBe(top[0]);
+  });
+});
+
+describe("ramp", () => {
+  const steps = ["#ffffff", "#808080", "#000000"];
+  it.each([
+    [-1, "rgb(255, 255, 255)"],
+    [0, "rgb(255, 255, 255)"],
+    [0.5, "rgb(128, 128, 128)"],
+    [0.75, "rgb(64, 64, 64)"],
+    [2, "rgb(0, 0, 0)"],
+  ])("at %d is %s", (value, colour) => expect(ramp(value, steps)).toBe(colour));
+});
