@@ -27,6 +27,9 @@ pub mod http;
 /// L2b · Messages to buyers and the outbox.
 pub mod messaging;
 
+/// L3 · Staff and their rights; buyers' sign-in, sessions and devices.
+pub mod identity;
+
 /// L3 · The opening: prepared from spreadsheets, then picked from a published sale to a sold-out board.
 pub mod opening;
 

@@ -1,0 +1,61 @@
+//! Binds a database to the keyring that seals it: a server with another keyring is refused at start, in one sentence.
+
+use crate::domain::ids::OrgId;
+use crate::domain::time::Micros;
+use crate::store::{Db, Priority, StoreError, execute, fetch_all};
+use crate::vault::{KeyFingerprint, Vault, VaultError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum BindingError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// Call before anything is sealed or opened. The first keyring a database meets is its own; later, keys may be added.
+pub async fn bind_keyring(db: &Db, vault: &Vault, now: Micros) -> Result<(), BindingError> {
+    let mut tx = db.begin(Priority::Staff).await?;
+    // One server at a time: two that start together on an empty database must not both be the first.
+    execute!(tx, "UPDATE org SET name = name WHERE id = $1", OrgId::default_org())?;
+    let stored = fetch_all!(tx, (String, Vec<u8>), "SELECT name, print FROM keyring_binding ORDER BY name")?;
+    let stored: Vec<_> = stored.into_iter().map(|(name, print)| KeyFingerprint { name, print }).collect();
+    for key in vault.check_binding(&stored)? {
+        execute!(
+            tx,
+            "INSERT INTO keyring_binding (name, org_id, print, bound_at) VALUES ($1, $2, $3, $4)",
+            key.name,
+            OrgId::default_org(),
+            key.print,
+            now
+        )?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::Keyring;
+
+    const NOW: Micros = Micros::from_secs(1);
+
+    /// Mutation caught: without the check, another keyring was added beside the first.
+    #[tokio::test]
+    async fn a_database_keeps_to_its_keyring() {
+        let (_folder, db) = crate::store::testing::sqlite().await;
+        let mut ring = Keyring::generate().unwrap();
+        let vault = Vault::from_keyring(&ring).unwrap();
+        bind_keyring(&db, &vault, NOW).await.unwrap();
+        bind_keyring(&db, &vault, NOW).await.unwrap();
+
+        let stranger = Vault::from_keyring(&Keyring::generate().unwrap()).unwrap();
+        let refusal = bind_keyring(&db, &stranger, NOW).await.unwrap_err().to_string();
+        assert!(refusal.contains("another keyring") && refusal.contains("KAIPAN_KEYRING"), "{refusal}");
+
+        ring.rotate().unwrap();
+        bind_keyring(&db, &Vault::from_keyring(&ring).unwrap(), NOW).await.unwrap();
+        assert!(bind_keyring(&db, &vault, NOW).await.is_err(), "the ring without the new key came back");
+    }
+}

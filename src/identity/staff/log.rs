@@ -1,0 +1,120 @@
+//! The log of what staff did and why. An entry is written in the transaction that did it.
+
+use serde_json::Value;
+
+use crate::domain::ids::{OpeningId, OrgId, RowId, StaffId};
+use crate::domain::time::Micros;
+use crate::limits::STAFF_LOG_LISTED_MAX;
+use crate::store::{Tx, execute, fetch_all};
+use crate::vault::{Field, Vault};
+
+use super::{Staff, StaffError};
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    Person {
+        id: StaffId,
+        login: String,
+    },
+    /// Somebody at the machine itself, through the command line.
+    CommandLine,
+    /// `kaipan demo`; the only one that may create its crowd.
+    Demo,
+}
+
+impl Actor {
+    fn id(&self) -> Option<&StaffId> {
+        match self {
+            Actor::Person { id, .. } => Some(id),
+            Actor::CommandLine | Actor::Demo => None,
+        }
+    }
+
+    /// As the log shows it. No login contains a space, so nobody can pass for the command line.
+    pub fn label(&self) -> &str {
+        match self {
+            Actor::Person { login, .. } => login,
+            Actor::CommandLine => "command line",
+            Actor::Demo => "kaipan demo",
+        }
+    }
+}
+
+/// One entry to write. `object` names a thing by id or code, never a person.
+#[derive(Debug, Clone)]
+pub struct LogEntry<'a> {
+    pub opening: Option<&'a OpeningId>,
+    /// A stable code such as `OPENING_PUBLISHED`; the console has the words.
+    pub action: &'static str,
+    pub object: &'a str,
+    pub params: Value,
+}
+
+/// One entry as the console lists it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedAction {
+    pub at: Micros,
+    pub staff: String,
+    pub action: String,
+    pub object: String,
+    pub params: Value,
+}
+
+/// Writes an entry on the transaction that does what it says.
+pub async fn log_staff_action(
+    tx: &mut Tx,
+    vault: &Vault,
+    by: &Actor,
+    entry: &LogEntry<'_>,
+    now: Micros,
+) -> Result<(), StaffError> {
+    let id = RowId::generate();
+    execute!(
+        tx,
+        "INSERT INTO staff_log (id, org_id, opening_id, staff_id, staff, action, object, params_sealed, at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &id,
+        OrgId::default_org(),
+        entry.opening,
+        by.id(),
+        by.label(),
+        entry.action,
+        entry.object,
+        vault.seal(Field::StaffLogParams, id.as_str(), &entry.params.to_string())?,
+        now
+    )?;
+    Ok(())
+}
+
+type LogRow = (RowId, Micros, String, String, String, Vec<u8>);
+
+impl Staff {
+    /// The newest entries, of one opening or of all, at most [`STAFF_LOG_LISTED_MAX`].
+    pub async fn log(&self, opening: Option<&OpeningId>) -> Result<Vec<LoggedAction>, StaffError> {
+        let mut read = self.inner.db.read().await?;
+        let rows = match opening {
+            None => fetch_all!(
+                read,
+                LogRow,
+                "SELECT id, at, staff, action, object, params_sealed FROM staff_log
+                 ORDER BY at DESC, id DESC LIMIT $1",
+                STAFF_LOG_LISTED_MAX
+            )?,
+            Some(opening) => fetch_all!(
+                read,
+                LogRow,
+                "SELECT id, at, staff, action, object, params_sealed FROM staff_log
+                 WHERE opening_id = $1 ORDER BY at DESC, id DESC LIMIT $2",
+                opening,
+                STAFF_LOG_LISTED_MAX
+            )?,
+        };
+        let read_back = |(id, at, staff, action, object, params): LogRow| {
+            let params = self.inner.vault.open_text(Field::StaffLogParams, id.as_str(), &params)?;
+            let params = serde_json::from_str(&params).map_err(|_| StaffError::Corrupt)?;
+            Ok(LoggedAction { at, staff, action, object, params })
+        };
+        rows.into_iter().map(read_back).collect()
+    }
+}

@@ -1,0 +1,166 @@
+//! Staff: accounts, log-in, sessions, rights, and the log of what they did.
+//!
+//! A door authenticates a token, asks [`StaffMember::require`] for the right of its route, and passes the member's
+//! [`Actor`] down to whatever it calls. Rights follow from roles by one table ([`Role::rights`]).
+//!
+//! What this module must not know: openings, buyers, HTTP.
+
+mod account;
+mod log;
+mod password;
+mod role;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use dashmap::DashSet;
+
+use crate::domain::ids::StaffId;
+use crate::limits;
+use crate::store::{Db, StoreError};
+use crate::vault::{Vault, VaultError};
+
+use super::throttle::{Rate, Throttle};
+use password::Passwords;
+use session::Cached;
+
+pub use account::{NewStaff, StaffChange};
+pub use log::{Actor, LogEntry, LoggedAction, log_staff_action};
+pub use password::generate as generate_password;
+pub use role::{Right, Role};
+pub use session::LoggedIn;
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaffMember {
+    pub id: StaffId,
+    pub login: String,
+    pub name: String,
+    pub role: Role,
+    pub disabled: bool,
+}
+
+impl StaffMember {
+    pub fn require(&self, right: Right) -> Result<(), StaffError> {
+        if self.role.may(right) { Ok(()) } else { Err(StaffError::Forbidden { right }) }
+    }
+
+    pub fn actor(&self) -> Actor {
+        Actor::Person { id: self.id.clone(), login: self.login.clone() }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StaffError {
+    /// Unknown login, wrong password, disabled account: one answer for all, after the same work.
+    #[error("login or password is wrong")]
+    LoginFailed,
+    #[error("too many tries; the next in {retry_after_ms} ms")]
+    SlowDown { retry_after_ms: i64 },
+    #[error("the session has ended")]
+    SessionEnded,
+    #[error("the right `{}` is missing", right.as_str())]
+    Forbidden { right: Right },
+    #[error("the login is in use")]
+    LoginTaken,
+    #[error("a login has 1 to {max} characters of a–z, 0–9, `.`, `-`, `_`")]
+    LoginInvalid { max: usize },
+    #[error("a name has 1 to {max} characters")]
+    NameInvalid { max: usize },
+    #[error("a password has at least {min} characters")]
+    PasswordTooShort { min: usize },
+    #[error("a password has at most {max} bytes")]
+    PasswordTooLong { max: usize },
+    #[error("there is no such account")]
+    StaffUnknown,
+    #[error("this is the last admin who is not disabled")]
+    LastAdmin,
+    #[error("this role exists only in the demo")]
+    RoleDemoOnly,
+    #[error("passwords can't be hashed now")]
+    Hashing,
+    #[error("a stored row does not read back")]
+    Corrupt,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl StaffError {
+    pub const fn code(&self) -> &'static str {
+        match self {
+            StaffError::LoginFailed => "LOGIN_FAILED",
+            StaffError::SlowDown { .. } => "SLOW_DOWN",
+            StaffError::SessionEnded => "SESSION_ENDED",
+            StaffError::Forbidden { .. } => "FORBIDDEN",
+            StaffError::LoginTaken => "LOGIN_TAKEN",
+            StaffError::LoginInvalid { .. } => "LOGIN_INVALID",
+            StaffError::NameInvalid { .. } => "NAME_INVALID",
+            StaffError::PasswordTooShort { .. } => "PASSWORD_TOO_SHORT",
+            StaffError::PasswordTooLong { .. } => "PASSWORD_TOO_LONG",
+            StaffError::StaffUnknown => "STAFF_UNKNOWN",
+            StaffError::LastAdmin => "LAST_ADMIN",
+            StaffError::RoleDemoOnly => "ROLE_DEMO_ONLY",
+            StaffError::Hashing | StaffError::Corrupt | StaffError::Store(_) | StaffError::Vault(_) => {
+                "INTERNAL"
+            }
+        }
+    }
+
+    /// The field of a request that has to change.
+    pub const fn field(&self) -> Option<&'static str> {
+        match self {
+            StaffError::LoginTaken | StaffError::LoginInvalid { .. } => Some("login"),
+            StaffError::NameInvalid { .. } => Some("name"),
+            StaffError::PasswordTooShort { .. } | StaffError::PasswordTooLong { .. } => Some("password"),
+            StaffError::RoleDemoOnly => Some("role"),
+            _ => None,
+        }
+    }
+}
+
+/// Accounts and sessions of staff. Cheap to clone; its methods wait for the database.
+#[derive(Clone)]
+pub struct Staff {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Db,
+    vault: Arc<Vault>,
+    passwords: Passwords,
+    /// Sessions looked at a moment ago, by token hash. Only sessions that exist get in, and they are bounded by
+    /// account, so this is too.
+    cache: DashMap<Vec<u8>, Cached>,
+    /// Raised with every revocation: a session read before it must not be cached after it.
+    revocations: std::sync::atomic::AtomicU64,
+    tries: Throttle,
+    address_tries: Throttle,
+    account_tries: Throttle,
+    /// Where an account has logged in before. From there it is not slowed by what strangers do to it elsewhere, so
+    /// nobody can keep its owner out.
+    familiar: DashSet<(String, IpAddr)>,
+}
+
+impl Staff {
+    pub async fn open(db: Db, vault: Arc<Vault>) -> Result<Self, StaffError> {
+        let throttle = |burst, every_ms| Throttle::new(Rate { burst, every_ms });
+        let inner = Inner {
+            db,
+            vault,
+            passwords: Passwords::new().await?,
+            cache: DashMap::new(),
+            revocations: std::sync::atomic::AtomicU64::new(0),
+            tries: throttle(limits::LOGIN_TRIES_BURST, limits::LOGIN_TRY_EVERY_MS),
+            address_tries: throttle(limits::LOGIN_ADDRESS_TRIES_BURST, limits::LOGIN_ADDRESS_TRY_EVERY_MS),
+            account_tries: throttle(limits::LOGIN_ACCOUNT_TRIES_BURST, limits::LOGIN_ACCOUNT_TRY_EVERY_MS),
+            familiar: DashSet::new(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
