@@ -14,7 +14,7 @@ use crate::harness::{Api, Database, Home, Plan, Sale, admin};
 #[case::postgres(Database::Postgres)]
 #[tokio::test]
 async fn a_fresh_server_is_healthy_and_ends_when_asked(#[case] database: Database) {
-    let home = Home::new(database).await;
+    let home = Home::empty(database).await;
     let server = home.serve().await;
     for door in [server.buyers(), server.staff()] {
         for path in ["/healthz", "/readyz", "/metrics"] {

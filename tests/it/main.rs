@@ -21,3 +21,4 @@ mod prepare;
 mod second;
 mod secrets;
 mod sockets;
+mod sql;

@@ -7,7 +7,7 @@ use crate::harness::{Books, Database, Home, Link, Plan, Sale, admin};
 
 #[tokio::test]
 async fn sqlite_refuses_a_second_server_and_keeps_the_first() {
-    let home = Home::new(Database::Sqlite).await;
+    let home = Home::empty(Database::Sqlite).await;
     let server = home.serve().await;
     let words = home.serve_another().await.err().expect("the second server is refused");
     assert!(words.lines().last().is_some_and(|line| line.contains("data")), "one sentence, not {words}");

@@ -249,3 +249,15 @@ fn the_picture_says_what_the_design_says() {
         assert_eq!(allowed(from, to).is_ok(), expected, "{from} → {to}");
     }
 }
+
+#[test]
+fn comments_and_strings_hide_what_looks_like_a_path() {
+    let words = |source: &str| -> Vec<String> {
+        tokens(source).iter().filter_map(|token| token.word().map(str::to_owned)).collect()
+    };
+    assert_eq!(words("a // crate::b\n c"), ["a", "c"]);
+    assert_eq!(words("a /* x /* y */ crate::z */ c"), ["a", "c"]);
+    assert_eq!(words(r##"f("a \" crate::b", r#"crate::"c"#, b"d") g"##), ["f", "b", "g"]);
+    assert_eq!(words(r"x: &'a str = '\'', '{', 'b' end"), ["x", "a", "str", "end"]);
+    assert_eq!(tokens("a::b"), [Token::Word("a".into()), PATH, Token::Word("b".into())]);
+}

@@ -159,15 +159,3 @@ pub fn module_of(file: &Path, source_folder: &Path) -> Vec<String> {
     }
     module
 }
-
-#[test]
-fn comments_and_strings_hide_what_looks_like_a_path() {
-    let words = |source: &str| -> Vec<String> {
-        tokens(source).iter().filter_map(|token| token.word().map(str::to_owned)).collect()
-    };
-    assert_eq!(words("a // crate::b\n c"), ["a", "c"]);
-    assert_eq!(words("a /* x /* y */ crate::z */ c"), ["a", "c"]);
-    assert_eq!(words(r##"f("a \" crate::b", r#"crate::"c"#, b"d") g"##), ["f", "b", "g"]);
-    assert_eq!(words(r"x: &'a str = '\'', '{', 'b' end"), ["x", "a", "str", "end"]);
-    assert_eq!(tokens("a::b"), [Token::Word("a".into()), PATH, Token::Word("b".into())]);
-}

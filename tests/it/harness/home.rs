@@ -28,16 +28,21 @@ pub struct Home {
 }
 
 impl Home {
-    /// An empty installation with its first admin.
+    /// An installation with its first admin.
     pub async fn new(database: Database) -> Self {
+        let home = Self::empty(database).await;
+        sale::add_admin(&home).await;
+        home
+    }
+
+    /// An installation that no command has touched yet.
+    pub async fn empty(database: Database) -> Self {
         let database_url = match database {
             Database::Sqlite => None,
             Database::Postgres => Some(postgres::new_database().await),
         };
         let folder = tempfile::Builder::new().prefix("kaipan-it-").tempdir().unwrap();
-        let home = Self { folder, database_url, buyers_port: free_port(), staff_port: free_port() };
-        sale::add_admin(&home).await;
-        home
+        Self { folder, database_url, buyers_port: free_port(), staff_port: free_port() }
     }
 
     pub fn data_dir(&self) -> PathBuf {
