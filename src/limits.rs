@@ -232,8 +232,6 @@ pub const REGISTRATIONS_PER_PHONE_MAX: i64 = 20;
 /// How often "last seen" is written, and how many in one transaction.
 pub const SEEN_FLUSH_S: u64 = 60;
 pub const SEEN_FLUSH_ROWS: usize = 200;
-/// Characters of a reason that staff give.
-pub const REASON_CHARS_MAX: usize = 500;
 
 const _: () = assert!(CODE_TRIES_BURST > CODE_ATTEMPTS);
 const _: () = assert!(CODE_FORGET_S > CODE_VALID_S && CODE_FORGET_S > CODE_RESEND_LONGEST_S);
