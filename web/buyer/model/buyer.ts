@@ -163,8 +163,10 @@ export class Buyer {
       await run();
       return true;
     } catch (error) {
-      this.fault.value =
-        error instanceof Problem ? { code: error.code, params: error.params } : { code: "NO_ANSWER", params: {} };
+      const code = error instanceof Problem ? error.code : "NO_ANSWER";
+      this.fault.value = { code, params: error instanceof Problem ? error.params : {} };
+      // A sheet shows its own fault; a button on the page has only the notice.
+      if (this.sheet.value === null) this.person.notice.value = { say: "failed", code };
       return false;
     } finally {
       this.busy.value = false;

@@ -10,6 +10,7 @@ import type { Store } from "./pending";
 export type Notice =
   | { say: "lapsed" | "released" | "given_up" | "sold"; unit: number }
   | { say: "favourites-full"; max: number }
+  | { say: "failed"; code: string }
   | { say: "favourites-unsaved" | "device-picks" | "device-viewer" | "device-asked" | "signed-out" };
 
 export interface PersonParts {
@@ -30,10 +31,15 @@ export class Person {
   readonly requested = ref(false);
   readonly claims = computed<readonly Claim[]>(() => (this.me.value ? this.me.value.claims : []));
   readonly device = computed<Device>(() => (this.me.value ? this.me.value.device : "picks"));
-  readonly request = computed<DeviceRequest | null>(() => (this.me.value && this.me.value.device_request) || null);
+  /** Another device asks to pick. The wire knows only "agree": what was declined here is not shown again. */
+  readonly request = computed<DeviceRequest | null>(() => {
+    const request = this.me.value && this.me.value.device_request;
+    return request && this.declined.value.indexOf(request.session) < 0 ? request : null;
+  });
 
   private readonly parts: PersonParts;
   private readonly localName: string;
+  private readonly declined = ref<string[]>([]);
   private saved: number[] = [];
   private saving = false;
   private unsaved = false;
@@ -126,9 +132,9 @@ export class Person {
     this.deviceChanged("viewer", null);
   }
 
-  ignoreRequest(): void {
-    const me = this.me.value;
-    if (me) this.me.value = { ...me, device_request: null };
+  declineRequest(): void {
+    const request = this.request.value;
+    if (request) this.declined.value = this.declined.value.concat(request.session);
   }
 
   private take(me: Me, fresh: boolean): void {
