@@ -33,6 +33,9 @@ pub mod identity;
 /// L3 · The opening: prepared from spreadsheets, then picked from a published sale to a sold-out board.
 pub mod opening;
 
+/// L4 · The staff's door: the console's API.
+pub mod console;
+
 /// L5 · The composition root: builds everything, mounts the doors, takes it down in order.
 pub mod app;
 

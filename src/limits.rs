@@ -272,3 +272,11 @@ pub const STAFF_LOG_LISTED_MAX: i64 = 200;
 pub const STAFF_LISTED_MAX: i64 = 1_000;
 
 const _: () = assert!(STAFF_IDLE_S < STAFF_SESSION_S && STAFF_CACHE_S < STAFF_IDLE_S);
+
+// --- console ---
+
+/// Registrations on one page.
+pub const REGISTRATIONS_LISTED_MAX: usize = 200;
+
+/// Holds shown as about to lapse.
+pub const HOLDS_ABOUT_TO_LAPSE: usize = 10;

@@ -1,7 +1,7 @@
 //! What is wrong with a file, a row or a cell: stable codes, and where to find it. The words live in the catalogues of
 //! the pages and of the command line.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::grid::Cell;
 use crate::domain::kind::names;

@@ -1,0 +1,105 @@
+//! The routes, one file a subject.
+
+mod holds;
+mod lifecycle;
+mod lists;
+mod live;
+mod log;
+mod openings;
+mod results;
+mod session;
+mod staff;
+
+use axum::Router;
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Console;
+use crate::domain::ids::OpeningId;
+use crate::identity::staff::{LogEntry, log_staff_action};
+use crate::store::{LedgerTx, StoreError, Tx};
+
+use super::auth::Who;
+use super::problems;
+use crate::http::Problem;
+
+fn api() -> OpenApiRouter<Console> {
+    let info = InfoBuilder::new()
+        .title("Kaipan, staff's door")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("The console's API; see docs/protocol.md"))
+        .build();
+    OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
+        .routes(routes!(session::log_in, session::show, session::log_out))
+        .routes(routes!(staff::list, staff::add))
+        .routes(routes!(staff::change))
+        .routes(routes!(staff::set_password))
+        .routes(routes!(openings::projects, openings::add_project))
+        .routes(routes!(openings::list, openings::add))
+        .routes(routes!(openings::show, openings::change))
+        .routes(routes!(lists::units))
+        .routes(routes!(lists::withhold))
+        .routes(routes!(lists::unwithhold))
+        .routes(routes!(lists::registrations))
+        .routes(routes!(lifecycle::preflight))
+        .routes(routes!(lifecycle::check))
+        .routes(routes!(lifecycle::publish))
+        .routes(routes!(lifecycle::unpublish))
+        .routes(routes!(lifecycle::pause))
+        .routes(routes!(lifecycle::resume))
+        .routes(routes!(lifecycle::end))
+        .routes(routes!(lifecycle::archive))
+        .routes(routes!(lifecycle::disable))
+        .routes(routes!(live::board))
+        .routes(routes!(live::stream))
+        .routes(routes!(live::summary))
+        .routes(routes!(holds::list))
+        .routes(routes!(holds::pay))
+        .routes(routes!(holds::release))
+        .routes(routes!(holds::extend))
+        .routes(routes!(holds::revive))
+        .routes(routes!(holds::refunds))
+        .routes(routes!(holds::reset_device))
+        .routes(routes!(results::xlsx))
+        .routes(routes!(results::csv))
+        .routes(routes!(log::outbox))
+        .routes(routes!(log::entries))
+}
+
+/// The door's API. Pages and health are mounted around it.
+pub fn router(console: Console) -> Router {
+    api().split_for_parts().0.with_state(console)
+}
+
+/// What `/api/openapi.json` shows on this door.
+pub fn api_document() -> OpenApi {
+    api().split_for_parts().1
+}
+
+/// Writes the staff log in the transaction that does what it says.
+async fn log(
+    console: &Console,
+    tx: &mut Tx,
+    who: &Who,
+    opening: Option<&OpeningId>,
+    action: &'static str,
+    object: &str,
+    params: serde_json::Value,
+) -> Result<(), Problem> {
+    let entry = LogEntry { opening, action, object, params };
+    log_staff_action(tx, &console.0.vault, &who.actor(), &entry, console.now()).await.map_err(problems::staff)
+}
+
+/// The same, for a transaction on an opening.
+async fn log_on(
+    console: &Console,
+    tx: &mut LedgerTx,
+    who: &Who,
+    opening: &OpeningId,
+    action: &'static str,
+    params: serde_json::Value,
+) -> Result<(), Problem> {
+    let tx = tx.db().ok_or_else(|| problems::store(StoreError::Corrupt("no database".to_owned())))?;
+    log(console, tx, who, Some(opening), action, opening.as_str(), params).await
+}

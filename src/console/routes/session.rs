@@ -1,0 +1,90 @@
+//! Signing in and out.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use crate::console::auth::{COOKIE, Who};
+use crate::console::{Console, problems};
+use crate::domain::time::Micros;
+use crate::http::address::ClientAddr;
+use crate::http::cookie::{self, SameSite};
+use crate::http::{Body, Problem};
+use crate::identity::StaffMember;
+
+#[derive(Deserialize, ToSchema)]
+pub struct LogIn {
+    login: String,
+    #[schema(value_type = String)]
+    password: Zeroizing<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct StaffView {
+    id: String,
+    login: String,
+    name: String,
+    role: &'static str,
+    disabled: bool,
+    rights: Vec<&'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Session {
+    /// For programs; a page has it in its cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    staff: StaffView,
+}
+
+pub fn view(member: StaffMember) -> StaffView {
+    StaffView {
+        rights: member.right_names().collect(),
+        id: member.id.to_string(),
+        login: member.login,
+        name: member.name,
+        role: member.role.as_str(),
+        disabled: member.disabled,
+    }
+}
+
+/// Signs in with login and password; sets the cookie.
+#[utoipa::path(post, path = "/api/v1/session", request_body = LogIn, responses((status = 200, body = Session)))]
+pub async fn log_in(
+    State(console): State<Console>,
+    ClientAddr(address): ClientAddr,
+    Body(body): Body<LogIn>,
+) -> Result<Response, Problem> {
+    let now = console.now();
+    let logged_in =
+        console.0.staff.log_in(&body.login, body.password, address, now).await.map_err(problems::staff)?;
+    let age_s = logged_in.expires_at.since(now).0 / Micros::from_secs(1).0;
+    let cookie = set_cookie(&console, &logged_in.token, age_s)?;
+    let session = Session { token: Some(logged_in.token.to_string()), staff: view(logged_in.member) };
+    Ok(([(header::SET_COOKIE, cookie)], Json(session)).into_response())
+}
+
+/// Who is signed in.
+#[utoipa::path(get, path = "/api/v1/session", responses((status = 200, body = Session)))]
+pub async fn show(who: Who) -> Json<Session> {
+    Json(Session { token: None, staff: view(who.0) })
+}
+
+/// Signs out.
+#[utoipa::path(delete, path = "/api/v1/session", responses((status = 204)))]
+pub async fn log_out(State(console): State<Console>, headers: HeaderMap) -> Result<Response, Problem> {
+    if let Some(token) = cookie::token(&headers, COOKIE) {
+        console.0.staff.log_out(token).await.map_err(problems::staff)?;
+    }
+    let gone = set_cookie(&console, "", 0)?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
+}
+
+fn set_cookie(console: &Console, value: &str, age_s: i64) -> Result<HeaderValue, Problem> {
+    cookie::set(COOKIE, value, "/", age_s, SameSite::Strict, console.0.secure_cookies)
+        .ok_or_else(|| Problem::internal("a token does not fit a cookie"))
+}
