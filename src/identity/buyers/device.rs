@@ -68,8 +68,8 @@ impl Buyers {
         self.commit(change, &who.opening, who.registration, now).await
     }
 
-    /// Staff take the pick from a device its owner no longer has: it is signed out, and the last of the others to sign
-    /// in picks, or else the next to do so. Logged with its reason in the same transaction.
+    /// Staff take the pick from a device its owner no longer has: it is signed out, and whoever signs in next picks, or
+    /// a viewer that asks for it. Logged with its reason in the same transaction.
     pub async fn reset_device(
         &self,
         opening: &OpeningId,
@@ -97,8 +97,6 @@ impl Buyers {
         if let Some(picking) = change.state.picks.clone() {
             change.end(&picking, now).await?;
         }
-        let last = change.state.live.iter().rfind(|live| live.expires_at > now).map(|live| live.id.clone());
-        change.give_to(last);
         let entry = LogEntry {
             opening: Some(opening),
             action: "DEVICE_RESET",

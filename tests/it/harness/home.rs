@@ -2,10 +2,11 @@
 //! It outlives the server processes that run on it.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -82,8 +83,19 @@ impl Home {
 
     /// Runs a subcommand to its end.
     pub async fn run(&self, arguments: &[&str]) -> Output {
-        let output = self.command().args(arguments).output();
-        timeout(Duration::from_secs(60), output)
+        self.run_fed(arguments, "").await
+    }
+
+    /// Runs a subcommand to its end, with `input` on its standard input.
+    pub async fn run_fed(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // A command that reads nothing may have closed its end already.
+        stdin.write_all(input.as_bytes()).await.ok();
+        drop(stdin);
+        timeout(Duration::from_secs(60), child.wait_with_output())
             .await
             .unwrap_or_else(|_| panic!("{arguments:?} hangs"))
             .unwrap()

@@ -60,9 +60,8 @@ pub struct Sale {
 
 /// The first admin, whom the command line adds before a server runs: on SQLite both need the folder's lock.
 pub async fn add_admin(home: &Home) {
-    let arguments =
-        ["staff", "add", "--login", "admin", "--name", "管理员", "--role", "admin", "--password", PASSWORD];
-    let added = home.run(&arguments).await;
+    let arguments = ["staff", "add", "admin", "--name", "管理员", "--role", "admin", "--password-stdin"];
+    let added = home.run_fed(&arguments, PASSWORD).await;
     assert!(added.status.success(), "staff add: {}", String::from_utf8_lossy(&added.stderr));
 }
 

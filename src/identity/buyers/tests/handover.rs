@@ -95,9 +95,11 @@ async fn staff_reset_the_device_with_a_reason() {
     assert_eq!(code(reset("R99", "lost").await), "REGISTRATION_UNKNOWN");
     reset("R1", "phone lost, document seen").await.unwrap();
     assert_eq!(f.role(&lost, FROZEN), None, "whoever found it is signed out");
-    assert_eq!(f.role(&new, FROZEN), Some(Picks));
+    // A viewer gets the pick for the asking.
+    assert_eq!(f.role(&new, FROZEN), Some(Viewer));
+    assert_eq!(f.buyers.request_device(&new.session, FROZEN).await.unwrap().role, Picks);
 
-    // With no other device, the next sign-in picks although it is late.
+    // And after another reset the next sign-in picks, although it is late.
     reset("R1", "again").await.unwrap();
     assert_eq!(f.sign_in("newest", after(FROZEN, 61)).await.role, Picks);
 
