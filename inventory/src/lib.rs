@@ -52,6 +52,11 @@ mod segments;
 mod sync;
 mod unit;
 
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 pub use pick::{HOLDERS_PER_PICK_MAX, Pick, Settled, Ticket};
 pub use quota::{NO_LIMIT, Quota};
 pub use unit::UnitState;

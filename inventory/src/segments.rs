@@ -33,6 +33,7 @@ impl<T: Default, const FIRST: u32, const COUNT: usize> Segments<T, FIRST, COUNT>
     /// Rows that all segments together can hold: F + 2F + 4F + … = F · (2^COUNT − 1).
     pub(crate) const CAPACITY: u32 = {
         assert!(FIRST.is_power_of_two(), "the segment of a row is found by its highest bit");
+        assert!(FIRST.leading_zeros() as usize >= COUNT, "a row plus FIRST must fit 32 bits");
         FIRST * ((1 << COUNT) - 1)
     };
 
@@ -86,8 +87,7 @@ impl<T: Default, const FIRST: u32, const COUNT: usize> Segments<T, FIRST, COUNT>
     /// 2F…4F−1, so the highest bit names the segment and the rest is the offset.
     #[inline]
     fn place_of(row: u32) -> (usize, usize) {
-        // No overflow: `row < len ≤ CAPACITY`, and CAPACITY + FIRST = FIRST · 2^COUNT is checked in `Self`'s
-        // users to fit 32 bits (it is a constant).
+        // No overflow: `row < len ≤ CAPACITY`, and CAPACITY asserts that FIRST more still fits.
         let shifted = row + FIRST;
         let segment = shifted.ilog2() - FIRST.ilog2();
         (segment as usize, (shifted - (FIRST << segment)) as usize)
