@@ -5,7 +5,9 @@
 //! ```
 //!
 //! Each test says which outcomes are permitted; whatever else loom finds is a bug. Each was seen red under
-//! the mutation that its comment names. Segments are small here (`sync::FIRST_SCALE`): units 0 | 1, 2 |
+//! the mutations that its comment names. A run changes threads against their will at most three times (two,
+//! where there are three threads), which takes seconds; `LOOM_MAX_PREEMPTIONS=4` looks further and takes
+//! minutes. Segments are small here (`sync::FIRST_SCALE`): units 0 | 1, 2 |
 //! 3 … 6 and holders 0 … 3 | 4 … 11.
 
 use loom::sync::Arc;
@@ -14,6 +16,20 @@ use loom::thread;
 use crate::{Inventory, Pick, Quota, Settled, Ticket, UnitState};
 
 const CLASS: u8 = 0;
+
+fn model(run: impl Fn() + Sync + Send + 'static) {
+    bounded_model(3, run);
+}
+
+fn model_of_three(run: impl Fn() + Sync + Send + 'static) {
+    bounded_model(2, run);
+}
+
+fn bounded_model(preemptions: usize, run: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
+    builder.check(run);
+}
 
 /// Two units; holders 0 and 1 are registrations and 2 their household; one place each.
 fn inventory() -> Arc<Inventory> {
@@ -54,7 +70,7 @@ fn taken(quota: Quota) -> u32 {
 /// exchange (the loser's place stays pending).
 #[test]
 fn loom_two_picks_of_one_unit_have_one_winner() {
-    loom::model(|| {
+    model(|| {
         let inventory = inventory();
         let other = spawn(&inventory, |inventory| inventory.pick(0, 1, CLASS, &[1]));
         let picks = [inventory.pick(0, 0, CLASS, &[0]), other.join().unwrap()];
@@ -71,7 +87,7 @@ fn loom_two_picks_of_one_unit_have_one_winner() {
 /// Relaxed in `UnitCell::load`; Relaxed for Release in `exchange`; unit before places in `undo`.
 #[test]
 fn loom_undo_gives_unit_and_place_back_together() {
-    loom::model(|| {
+    model(|| {
         let (inventory, ticket) = with_ticket();
         let undo = spawn(&inventory, |inventory| inventory.undo(ticket));
         match inventory.pick(0, 0, CLASS, &[0]) {
@@ -85,7 +101,7 @@ fn loom_undo_gives_unit_and_place_back_together() {
 /// A claim that lapses against a pick by the one who had it. Mutations caught: as above, in `overwrite`.
 #[test]
 fn loom_a_lapse_frees_unit_and_place_together() {
-    loom::model(|| {
+    model(|| {
         let inventory = with_claim();
         let lapse = spawn(&inventory, |inventory| {
             inventory.free_place(0, CLASS);
@@ -103,7 +119,7 @@ fn loom_a_lapse_frees_unit_and_place_together() {
 /// Mutation caught: `overwrite` as load and store without a comparison (it wiped out the pick).
 #[test]
 fn loom_a_release_lets_one_other_buyer_in() {
-    loom::model(|| {
+    model(|| {
         let inventory = with_claim();
         let release = spawn(&inventory, |inventory| {
             inventory.free_place(0, CLASS);
@@ -125,7 +141,7 @@ fn loom_a_release_lets_one_other_buyer_in() {
 /// from the other column (one place gone for good).
 #[test]
 fn loom_a_confirm_does_not_resurrect_a_lapsed_claim() {
-    loom::model(|| {
+    model(|| {
         let (inventory, ticket) = with_ticket();
         let confirm = spawn(&inventory, |inventory| inventory.confirm(ticket));
         inventory.free_place(0, CLASS);
@@ -141,7 +157,7 @@ fn loom_a_confirm_does_not_resurrect_a_lapsed_claim() {
 #[test]
 fn loom_the_databases_owner_outlives_any_ticket() {
     for confirms in [false, true] {
-        loom::model(move || {
+        model_of_three(move || {
             let (inventory, ticket) = with_ticket();
             let occupy = spawn(&inventory, |inventory| inventory.occupy(0, 9));
             let third = spawn(&inventory, |inventory| inventory.pick(0, 1, CLASS, &[1]));
@@ -168,7 +184,7 @@ fn loom_the_databases_owner_outlives_any_ticket() {
 /// Mutation caught: `next` keeps the generation (the undo freed the second pick).
 #[test]
 fn loom_an_old_ticket_does_not_touch_a_new_pick() {
-    loom::model(|| {
+    model(|| {
         let (inventory, old) = with_ticket();
         inventory.set_limit(0, CLASS, 2);
         let undo = spawn(&inventory, |inventory| inventory.undo(old));
@@ -184,7 +200,7 @@ fn loom_an_old_ticket_does_not_touch_a_new_pick() {
 /// OP-43: two units, one place. Mutation caught: `QuotaCell::take` as load and store.
 #[test]
 fn loom_two_units_and_one_place_make_one_winner() {
-    loom::model(|| {
+    model(|| {
         let inventory = inventory();
         let other = spawn(&inventory, |inventory| inventory.pick(1, 0, CLASS, &[0]));
         let picks = [inventory.pick(0, 0, CLASS, &[0]), other.join().unwrap()];
@@ -198,7 +214,7 @@ fn loom_two_units_and_one_place_make_one_winner() {
 /// it keeps his own. Mutation caught: `take_places` without its give-back.
 #[test]
 fn loom_a_household_shares_its_place() {
-    loom::model(|| {
+    model(|| {
         let inventory = inventory();
         let other = spawn(&inventory, |inventory| inventory.pick(1, 1, CLASS, &[1, 2]));
         let picks = [inventory.pick(0, 0, CLASS, &[0, 2]), other.join().unwrap()];
@@ -214,7 +230,7 @@ fn loom_a_household_shares_its_place() {
 /// Mutation caught: `QuotaCell::change` as load and store.
 #[test]
 fn loom_a_place_given_back_and_one_taken_both_count() {
-    loom::model(|| {
+    model(|| {
         let inventory = inventory();
         inventory.set_limit(2, CLASS, 2);
         let Pick::Won(ticket) = inventory.pick(0, 0, CLASS, &[0, 2]) else { panic!("nobody else is there") };
@@ -231,7 +247,7 @@ fn loom_a_place_given_back_and_one_taken_both_count() {
 /// `QuotaCell::confirm`.
 #[test]
 fn loom_a_double_tap_is_never_told_that_its_own_place_is_used() {
-    loom::model(|| {
+    model(|| {
         let inventory = inventory();
         let other = spawn(&inventory, |inventory| {
             if let Pick::Won(ticket) = inventory.pick(0, 0, CLASS, &[0]) {
@@ -249,7 +265,7 @@ fn loom_a_double_tap_is_never_told_that_its_own_place_is_used() {
 /// The same, when the claim comes from another gateway. Mutation caught: Relaxed in `QuotaCell::add_used`.
 #[test]
 fn loom_a_claim_heard_from_the_database_is_mine_before_its_place_is_used() {
-    loom::model(|| {
+    model(|| {
         let inventory = inventory();
         let follower = spawn(&inventory, |inventory| {
             inventory.occupy(0, 0);
@@ -267,7 +283,7 @@ fn loom_a_claim_heard_from_the_database_is_mine_before_its_place_is_used() {
 /// move. Mutations caught: Relaxed in `Segments::grow`, Relaxed in `Segments::len`, length before boxes.
 #[test]
 fn loom_a_unit_once_counted_is_never_unknown() {
-    loom::model(|| {
+    model_of_three(|| {
         let inventory = Inventory::new(1);
         inventory.grow_units(1).unwrap();
         inventory.grow_holders(1).unwrap();
