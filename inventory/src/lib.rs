@@ -52,9 +52,11 @@ mod segments;
 mod sync;
 mod unit;
 
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod loom_tests;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
 
 pub use pick::{HOLDERS_PER_PICK_MAX, Pick, Settled, Ticket};

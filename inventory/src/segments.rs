@@ -94,7 +94,8 @@ impl<T: Default, const FIRST: u32, const COUNT: usize> Segments<T, FIRST, COUNT>
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
 
