@@ -1,7 +1,7 @@
 # The parts of the test run, one function each; sourced by scripts/test.sh. Each runs from the repository's root with
 # `set -e`, prints what it likes, and fails by its exit status.
 
-all_parts=(format types web-unit web-build clippy licences tree unit it-sqlite it-postgres)
+all_parts=(format types web-unit web-build web-size clippy licences tree unit it-sqlite it-postgres)
 quick_parts=(format clippy tree unit types web-unit)
 
 # Parts whose log holds test counts; of the others only the exit status counts.
@@ -56,3 +56,7 @@ part_web_build() {
   web_modules
   cd web && npm run --silent build
 }
+
+# Of what web-build left: the buyer's first load within its budget, nothing fetched from elsewhere, no syntax that old
+# WebViews do not know.
+part_web_size() { cd web && npm run --silent size; }

@@ -1,9 +1,10 @@
 //! The composition root: builds everything once, hands each part what it needs, mounts the doors, and takes it all down
 //! in order. The only place that knows every layer.
 
+pub mod data;
+
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
@@ -21,14 +22,14 @@ use crate::http::origin::Origins;
 use crate::http::pages::Pages;
 use crate::http::shell::{Shell, Wrap};
 use crate::limits;
-use crate::store::{Db, FolderLock, FolderLockError, StoreError};
 use crate::telemetry;
-use crate::vault::{KeySource, Vault, VaultError};
+
+use data::{OpenData, OpenError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error(transparent)]
-    Folder(#[from] FolderLockError),
+    Data(#[from] OpenError),
     #[error("{0}")]
     Log(#[from] telemetry::BadFilter),
     #[error("metrics can not be recorded: {0}")]
@@ -37,10 +38,6 @@ pub enum ServeError {
     Listen { door: &'static str, address: SocketAddr, source: io::Error },
     #[error("threads or signals are not available: {0}")]
     System(#[from] io::Error),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Vault(#[from] VaultError),
 }
 
 /// Serves until SIGTERM or SIGINT, then drains. Everything that can be refused is refused before a door opens.
@@ -49,11 +46,6 @@ pub fn serve(config: &Config) -> Result<(), ServeError> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    // Before anything else: a second server on the same SQLite must not even open it.
-    let _lock = match config.data.database_url {
-        None => Some(FolderLock::take(&config.data.dir, "kaipan serve")?),
-        Some(_) => None,
-    };
     let metrics = telemetry::install_metrics()?;
     let backend = Builder::new_multi_thread().enable_all().thread_name("backend").build()?;
     let served = backend.block_on(run(config, metrics));
@@ -63,13 +55,7 @@ pub fn serve(config: &Config) -> Result<(), ServeError> {
 }
 
 async fn run(config: &Config, metrics: PrometheusHandle) -> Result<(), ServeError> {
-    let clock = Clock::system();
-    let keys = match &config.data.keyring {
-        Some(file) => KeySource::File(file.clone()),
-        None => KeySource::from_env(|name| std::env::var(name).ok()),
-    };
-    let _vault = Arc::new(Vault::open(&keys, Some(&config.data.dir))?);
-    let db = open_database(config, clock).await?;
+    let data = OpenData::open(&config.data, Clock::system(), "kaipan serve").await?;
     tokio::spawn(telemetry::upkeep(metrics.clone()));
 
     let doors = Doors { drain: Drain::default(), readiness: Readiness::default(), metrics };
@@ -85,15 +71,8 @@ async fn run(config: &Config, metrics: PrometheusHandle) -> Result<(), ServeErro
         tracing::warn!("some clients did not leave in time");
     }
     buyers.ended().await;
-    db.close().await;
+    data.db.close().await;
     Ok(())
-}
-
-async fn open_database(config: &Config, clock: Clock) -> Result<Db, StoreError> {
-    match &config.data.database_url {
-        Some(url) => Db::connect_postgres(url).await,
-        None => Db::open_sqlite(&config.data.dir, clock).await,
-    }
 }
 
 async fn stop_signal() -> io::Result<()> {

@@ -2,6 +2,7 @@
 //! came of it; no rule of the product lives here.
 
 mod serve;
+mod staff;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -19,12 +20,15 @@ struct Cli {
 enum Command {
     /// Serve buyers and staff until SIGTERM or Ctrl-C
     Serve(serve::Arguments),
+    /// Accounts of staff
+    Staff(staff::Arguments),
 }
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Staff(arguments) => staff::run(arguments),
     }
 }
 

@@ -75,7 +75,12 @@ impl Burster {
 
     /// Waits until the record holds this many answers, or the client has ended.
     pub async fn answered(&mut self, count: usize) {
-        while answers(&read(&self.record)).len() < count && self.child.try_wait().unwrap().is_none() {
+        while self.child.try_wait().unwrap().is_none() {
+            // Counted as text: parsing the growing record again and again would slow the burst down.
+            let text = std::fs::read_to_string(&self.record).unwrap();
+            if text.matches("{\"Answered\"").count() >= count {
+                return;
+            }
             sleep(Duration::from_millis(5)).await;
         }
     }

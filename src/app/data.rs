@@ -1,0 +1,53 @@
+//! Opens one installation's data, the same way for every command that touches it: the folder's lock, the keys, the
+//! database, and the bond between those two.
+
+use std::sync::Arc;
+
+use crate::config::Data;
+use crate::domain::time::Clock;
+use crate::identity::{BindingError, bind_keyring};
+use crate::store::{Db, FolderLock, FolderLockError, StoreError};
+use crate::vault::{KeySource, Vault, VaultError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Folder(#[from] FolderLockError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Binding(#[from] BindingError),
+}
+
+/// The data, open. SQLite's folder stays locked as long as this lives.
+pub struct OpenData {
+    pub db: Db,
+    pub vault: Arc<Vault>,
+    _lock: Option<FolderLock>,
+}
+
+impl OpenData {
+    /// Refuses, in one sentence: a folder in use, a keyring that others can read or that lies beside the data, a
+    /// database that another keyring sealed. `holder` is what a process that finds the folder locked is told.
+    pub async fn open(data: &Data, clock: Clock, holder: &str) -> Result<Self, OpenError> {
+        // Before anything else: a second server on the same SQLite must not even open it.
+        let lock = match data.database_url {
+            None => Some(FolderLock::take(&data.dir, holder)?),
+            Some(_) => None,
+        };
+        let keys = match &data.keyring {
+            Some(file) => KeySource::File(file.clone()),
+            None => KeySource::from_env(|name| std::env::var(name).ok()),
+        };
+        let vault = Arc::new(Vault::open(&keys, Some(&data.dir))?);
+        let now = clock.wall();
+        let db = match &data.database_url {
+            Some(url) => Db::connect_postgres(url).await?,
+            None => Db::open_sqlite(&data.dir, clock).await?,
+        };
+        bind_keyring(&db, &vault, now).await?;
+        Ok(Self { db, vault, _lock: lock })
+    }
+}
