@@ -2,15 +2,14 @@ import { describe, expect, it } from "vitest";
 import { bySeverity, pageOf } from "./findings";
 
 describe("pre-flight findings", () => {
-  it("lead to the page that mends them, and home when the page is new to us", () => {
-    expect(["units", "import", "settings", "tomorrow", null].map((page) => pageOf({ page }))).toEqual([
-      "units",
-      "import",
-      "edit",
-      "home",
-      "home",
-    ]);
-  });
+  it.each([
+    ["START_IN_PAST", "settings", "edit"],
+    ["ALL_UNITS_WITHHELD", "units", "units"],
+    ["ELIGIBILITY_PENDING", "roster", "registrations"],
+    ["NO_UNITS", "units", "import"],
+    ["NEW_CODE", "tomorrow", "home"],
+    ["NEW_CODE", null, "home"],
+  ])("%s on %s is mended on %s", (code, page, where) => expect(pageOf({ code, page })).toBe(where));
 
   it("put what stops first", () => {
     const findings = [

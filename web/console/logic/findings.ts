@@ -2,20 +2,13 @@
 import type { Finding } from "@shared/api/staff";
 import type { OpeningPage } from "./router";
 
-const PAGES: Record<string, OpeningPage> = {
-  settings: "edit",
-  edit: "edit",
-  opening: "edit",
-  import: "import",
-  price_list: "import",
-  "price-list": "import",
-  roster: "import",
-  units: "units",
-  registrations: "registrations",
-  people: "registrations",
-};
+const PAGES: Record<string, OpeningPage> = { settings: "edit", units: "units", roster: "registrations" };
 
-export function pageOf(finding: Pick<Finding, "page">): OpeningPage {
+/** The server names the list that lacks something; what a list lacks is mended by its spreadsheet. */
+const BY_IMPORT = ["NO_UNITS", "UNIT_WITHOUT_PRICE", "NO_REGISTRATIONS", "NOBODY_ELIGIBLE", "REGISTRATION_WITHOUT_PHONE"];
+
+export function pageOf(finding: Pick<Finding, "page" | "code">): OpeningPage {
+  if (BY_IMPORT.includes(finding.code)) return "import";
   return PAGES[finding.page ?? ""] ?? "home";
 }
 
