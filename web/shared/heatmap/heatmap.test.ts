@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Unit } from "../api/buyer";
 import { Units } from "../units";
 import { toBlocks } from "./buildings";
-import { fitFlow, flow, hit, neighbour, stretch } from "./layout";
+import { fitFlow, flow, fold, hit, neighbour, stretch } from "./layout";
 import { ramp } from "./paint";
 
 /** A tower with four rooms a floor, a lower one with two, and a car park. */
@@ -69,6 +69,15 @@ describe("layout", () => {
     expect(fitFlow(blocks, 1400, 700).height).toBeGreaterThan(400);
   });
 
+  it("uses the width it is given: wider cells, and a car park that fills its line", () => {
+    const layout = fitFlow(blocks, 1400, 700);
+    const right = (kind: string) =>
+      Math.max(...layout.panels.filter((p) => p.block.kind === kind).flatMap((p) => p.cells.map((c) => c.x + c.w)));
+    expect(right("parking")).toBeGreaterThan(1300);
+    const cell = layout.panels[0]?.cells[0];
+    expect((cell?.w ?? 0) / (cell?.h ?? 1)).toBeGreaterThan(3);
+  });
+
   it("stretches one block over a rectangle", () => {
     const block = blocks[0];
     if (!block) throw new Error("no block");
@@ -79,6 +88,18 @@ describe("layout", () => {
     expect(right).toBeGreaterThan(880);
     expect(bottom).toBeGreaterThan(635);
     expect(bottom).toBeLessThanOrEqual(650);
+  });
+
+  it("folds a tower so that its cells are as large as the rectangle allows, each home once", () => {
+    const tower = blocks[0];
+    if (!tower) throw new Error("no block");
+    const rect = { x: 0, y: 0, w: 700, h: 800 };
+    const folded = fold(tower, rect, 40);
+    expect(new Set(folded.cells.map((cell) => cell.unit)).size).toBe(tower.units.length);
+    expect(folded.cells[0]?.h ?? 0).toBeGreaterThan((stretch(tower, rect, 40).cells[0]?.h ?? 0) * 1.5);
+    expect(Math.max(...folded.cells.map((cell) => cell.x + cell.w))).toBeLessThanOrEqual(700);
+    expect(Math.max(...folded.cells.map((cell) => cell.y + cell.h))).toBeLessThanOrEqual(800);
+    expect(folded.floors.map((floor) => floor.text)).toEqual(tower.rows.map((row) => row.floor));
   });
 
   it("lets the arrow keys walk along a floor and up a column", () => {

@@ -17,8 +17,8 @@ export interface Cell extends Rect {
 
 export interface Panel extends Rect {
   block: Block;
-  /** Baselines of the floor names, top floor first. */
-  floors: { text: string; y: number; h: number }[];
+  /** Where the floor names stand: `x` is the edge of their cells, top floor first. */
+  floors: { text: string; x: number; y: number; h: number }[];
   cells: Cell[];
 }
 
@@ -28,21 +28,42 @@ export interface Layout {
   panels: Panel[];
 }
 
-/** A cell is about as much wider than high as a room number is. */
+/** A cell is about as much wider than high as a room number is; where the page has room, wider. */
 const ASPECT = 2.1;
+const ASPECT_MAX = 4;
 const GAP_RATIO = 0.14;
 const TITLE = 24;
 const FLOOR_LABEL = 28;
 const PANEL_GAP = 20;
 
-function panelSize(block: Block, cell_h: number): { w: number; h: number; label: number } {
-  const gap = cell_h * GAP_RATIO;
+interface Cells {
+  h: number;
+  aspect: number;
+}
+
+function columnWidth(cell: Cells): number {
+  return cell.h * (cell.aspect + GAP_RATIO);
+}
+
+function panelSize(block: Block, cell: Cells): { w: number; h: number; label: number } {
+  const gap = cell.h * GAP_RATIO;
   const label = block.kind === "home" ? FLOOR_LABEL : 0;
   return {
-    w: label + block.columns * (cell_h * ASPECT + gap) - gap,
-    h: TITLE + block.rows.length * (cell_h + gap) - gap,
+    w: label + block.columns * columnWidth(cell) - gap,
+    h: TITLE + block.rows.length * (cell.h + gap) - gap,
     label,
   };
+}
+
+/** Parking has no shape of its own: it fills the line it stands on. */
+function rewrap(block: Block, width: number, cell: Cells): Block {
+  if (block.kind === "home") return block;
+  const columns = Math.max(1, Math.min(block.units.length, Math.floor((width + cell.h * GAP_RATIO) / columnWidth(cell))));
+  const rows: Block["rows"] = [];
+  for (let from = 0; from < block.units.length; from += columns) {
+    rows.push({ floor: "", units: block.units.slice(from, from + columns) });
+  }
+  return { ...block, columns, rows };
 }
 
 function fill(block: Block, x: number, y: number, w: number, h: number, label: number, title: number): Panel {
@@ -54,7 +75,7 @@ function fill(block: Block, x: number, y: number, w: number, h: number, label: n
   const floors: Panel["floors"] = [];
   block.rows.forEach((row, r) => {
     const top = y + title + r * row_h;
-    floors.push({ text: row.floor, y: top, h: row_h - gap_y });
+    floors.push({ text: row.floor, x: x + label, y: top, h: row_h - gap_y });
     row.units.forEach((unit, c) => {
       if (unit === undefined) return;
       cells.push({ unit, x: x + label + c * column_w, y: top, w: column_w - gap_x, h: row_h - gap_y });
@@ -64,7 +85,9 @@ function fill(block: Block, x: number, y: number, w: number, h: number, label: n
 }
 
 /** Blocks from left to right, wrapped like words, each standing on the ground of its line. */
-export function flow(blocks: readonly Block[], width: number, cell_h: number): Layout {
+export function flow(blocks: readonly Block[], width: number, cell_h: number, aspect = ASPECT): Layout {
+  const home = { h: cell_h, aspect };
+  const loose = { h: cell_h, aspect: ASPECT };
   const panels: Panel[] = [];
   let line: { block: Block; w: number; h: number; label: number }[] = [];
   let x = 0;
@@ -81,8 +104,10 @@ export function flow(blocks: readonly Block[], width: number, cell_h: number): L
     line = [];
     x = 0;
   };
-  for (const block of blocks) {
-    const size = panelSize(block, cell_h);
+  for (const given of blocks) {
+    const cell = given.kind === "home" ? home : loose;
+    const block = rewrap(given, width, cell);
+    const size = panelSize(block, cell);
     // A block wider than the page is squeezed rather than cut off.
     const w = Math.min(size.w, width);
     if (x > 0 && x + w > width) breakLine();
@@ -93,21 +118,65 @@ export function flow(blocks: readonly Block[], width: number, cell_h: number): L
   return { width, height: Math.max(0, y - PANEL_GAP), panels };
 }
 
-/** The flow with the largest cells that still fits the height; never below `min_h`, then the page scrolls. */
-export function fitFlow(blocks: readonly Block[], width: number, height: number, min_h = 9, max_h = 30): Layout {
-  let low = min_h;
-  let high = max_h;
+/** The largest value between two bounds that still fits, to about a thousandth. */
+function largest(low: number, high: number, fits: (value: number) => boolean): number {
+  let [good, bad] = [low, high];
   for (let round = 0; round < 12; round += 1) {
-    const middle = (low + high) / 2;
-    if (flow(blocks, width, middle).height <= height) low = middle;
-    else high = middle;
+    const middle = (good + bad) / 2;
+    if (fits(middle)) good = middle;
+    else bad = middle;
   }
-  return flow(blocks, width, low);
+  return good;
 }
 
-/** One block stretched over a rectangle: the large building of the big screen, or a small one beside it. */
+/**
+ * The flow with the largest cells that still fits the height; never below `min_h`, then the page scrolls. Width that is
+ * left over makes the cells wider, as long as no line breaks for it.
+ */
+export function fitFlow(blocks: readonly Block[], width: number, height: number, min_h = 9, max_h = 30): Layout {
+  const cell_h = largest(min_h, max_h, (h) => flow(blocks, width, h).height <= height);
+  const homes = blocks.filter((block) => block.kind === "home");
+  const ground = flow(homes, width, cell_h).height;
+  const aspect = largest(ASPECT, ASPECT_MAX, (a) => flow(homes, width, cell_h, a).height <= ground);
+  return flow(blocks, width, cell_h, aspect);
+}
+
+/** One block stretched over a rectangle: a small one beside the large one. */
 export function stretch(block: Block, rect: Rect, label = 0): Panel {
   return fill(block, rect.x, rect.y, rect.w, rect.h, block.kind === "home" ? label : 0, 0);
+}
+
+const FOLDS_MAX = 4;
+const FOLD_GAP_RATIO = 0.04;
+
+/**
+ * One block as large as a rectangle allows. A tower is high and a screen is wide: its floors are folded into columns,
+ * the upper ones first, until a cell is about as well filled by its number in both directions.
+ */
+export function fold(block: Block, rect: Rect, label: number): Panel {
+  const gap = rect.w * FOLD_GAP_RATIO;
+  const side = (folds: number) => {
+    const w = (rect.w - gap * (folds - 1)) / folds - label;
+    return Math.min(rect.h / Math.ceil(block.rows.length / folds), w / block.columns / ASPECT);
+  };
+  let folds = 1;
+  for (let n = 2; n <= FOLDS_MAX; n += 1) if (side(n) > side(folds)) folds = n;
+  const tall = Math.ceil(block.rows.length / folds);
+  const w = (rect.w - gap * (folds - 1)) / folds;
+  const row_h = rect.h / tall;
+  const parts: Panel[] = [];
+  for (let i = 0; i < folds; i += 1) {
+    const rows = block.rows.slice(i * tall, (i + 1) * tall);
+    if (rows.length === 0) continue;
+    const place = { x: rect.x + i * (w + gap), y: rect.y, w, h: row_h * rows.length };
+    parts.push(stretch({ ...block, rows }, place, label));
+  }
+  return {
+    ...rect,
+    block,
+    floors: parts.flatMap((part) => part.floors),
+    cells: parts.flatMap((part) => part.cells),
+  };
 }
 
 export function hit(layout: Layout, x: number, y: number): Cell | undefined {
@@ -132,8 +201,9 @@ export function neighbour(layout: Layout, unit: number, direction: Direction): n
   let bestCost = Infinity;
   for (const cell of cells) {
     const ahead = sign * (horizontal ? cell.x - from.x : cell.y - from.y);
-    if (ahead <= 0.5) continue;
     const aside = Math.abs(horizontal ? cell.y - from.y : cell.x - from.x);
+    // What lies more aside than ahead is not "that way".
+    if (ahead <= 0.5 || aside > Math.max(ahead, from.h)) continue;
     // Sideways steps cost more, so that "right" stays on its floor as long as there is one.
     const cost = ahead + aside * 8;
     if (cost < bestCost) [best, bestCost] = [cell, cost];

@@ -82,17 +82,16 @@ function paintTitle(ctx: CanvasRenderingContext2D, panel: Panel, theme: Theme, t
 
 /** Every floor when there is room, else every fifth: a tower of sixty floors must not become a smear of digits. */
 function paintFloors(ctx: CanvasRenderingContext2D, panel: Panel, theme: Theme): void {
-  const first = panel.cells[0];
-  if (!first || first.x - panel.x < 16) return;
-  const h = panel.floors[0]?.h ?? 0;
-  const size = Math.max(9, Math.min(h * 0.62, (first.x - panel.x) * 0.45));
-  const step = h >= 11 ? 1 : 5;
+  const first = panel.floors[0];
+  const room = first ? first.x - panel.x : 0;
+  if (!first || room < 16) return;
+  const size = Math.max(9, Math.min(first.h * 0.62, room * 0.45));
+  const step = first.h >= 11 ? 1 : 5;
   ctx.fillStyle = theme.muted;
   ctx.font = `${size}px ${theme.font}`;
   ctx.textAlign = "right";
   panel.floors.forEach((floor, index) => {
-    if (step > 1 && index % step !== 0) return;
-    ctx.fillText(floor.text, first.x - size * 0.5, floor.y + floor.h / 2 + 0.5);
+    if (index % step === 0) ctx.fillText(floor.text, floor.x - size * 0.5, floor.y + floor.h / 2 + 0.5);
   });
 }
 
@@ -159,12 +158,16 @@ function paintText(
   theme: Theme,
   onHatch: boolean,
 ): void {
-  const size = Math.min(cell.h * 0.6, cell.w / 3.2, 34);
-  ctx.font = `${onHatch ? "600 " : ""}${size}px ${theme.font}`;
+  const font = (px: number) => `${onHatch ? "600 " : ""}${px}px ${theme.font}`;
+  let size = cell.h * 0.6;
+  ctx.font = font(size);
+  // "13A04" needs more room than "201": the text gives way, never the cell.
+  size = Math.min(size, (size * cell.w * 0.8) / ctx.measureText(label).width);
+  ctx.font = font(size);
   ctx.textAlign = "center";
   if (onHatch) {
     // The hatch would eat the digits: a clear plate under them keeps the contrast.
-    const plate = ctx.measureText(label).width + size * 0.5;
+    const plate = Math.min(ctx.measureText(label).width + size * 0.5, cell.w * 0.92);
     ctx.fillStyle = theme.heldBg;
     ctx.fillRect(cell.x + (cell.w - plate) / 2, cell.y + cell.h * 0.14, plate, cell.h * 0.72);
   }

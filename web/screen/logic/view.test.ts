@@ -1,0 +1,60 @@
+import { describe, expect, it } from "vitest";
+import type { Opening, Screen } from "@shared/api/buyer";
+import { catalogueFaults } from "@shared/i18n";
+import { screenEn, screenZh } from "../words";
+import { bigMoney, chooseOpening, faceOf, figures, openingIn, phaseAt, shortHash } from "./view";
+
+describe("the screen's face", () => {
+  const window = { start_ms: 100, end_ms: 200 };
+  it.each([
+    ["published", 99, "countdown"],
+    ["armed", 100, "board"],
+    ["live", 99, "board"],
+    ["live", 250, "board"],
+    ["closed", 150, "board"],
+  ] as const)("of %s at %i is the %s", (phase, now, face) => {
+    expect(faceOf(phaseAt({ phase, ...window }, now))).toBe(face);
+  });
+
+  it("closes by the clock even when the last answer said live", () => {
+    expect(phaseAt({ phase: "live", ...window }, 200)).toBe("closed");
+  });
+});
+
+describe("the screen's figures", () => {
+  const screen = { free: 5, held: 3, sold: 2 } as Screen;
+  it("come from the board once there is one", () => {
+    const count = () => ({ free: 1, held: 1, sold: 2, withheld: 9 });
+    expect(figures({ ready: true, count }, screen)).toEqual({ free: 1, held: 1, sold: 2, total: 4, sell_through_bp: 5000 });
+    expect(figures({ ready: false, count }, screen).sold).toBe(2);
+    expect(figures({ ready: false, count }, undefined).sell_through_bp).toBe(0);
+  });
+
+  it.each([
+    [172_477_523_600, { unit: "yi", n: "17.24" }],
+    [9_999_999_999, { unit: "wan", n: "9999.99" }],
+    [0, { unit: "wan", n: "0.00" }],
+  ])("%i fen never read as more", (fen, words) => expect(bigMoney(fen)).toEqual(words));
+});
+
+describe("the screen's opening", () => {
+  it("stands in its address", () => {
+    expect([openingIn("/screen/01J"), openingIn("/screen/"), openingIn("/x")]).toEqual(["01J", undefined, undefined]);
+  });
+
+  it("is the live one when nobody names one", () => {
+    const of = (id: string, phase: string, start_ms: number) => ({ id, phase, start_ms }) as Opening;
+    const list = [of("old", "closed", 1), of("later", "published", 9), of("now", "live", 5), of("next", "armed", 8)];
+    expect(chooseOpening(list)?.id).toBe("now");
+    expect(chooseOpening(list.filter((o) => o.id !== "now"))?.id).toBe("next");
+    expect(chooseOpening([])).toBeUndefined();
+  });
+
+  it("shows hashes short enough to compare", () => {
+    expect(shortHash("a".repeat(64))).toHaveLength(21);
+  });
+});
+
+it("the screen's words stand in both languages", () => {
+  expect(catalogueFaults(screenZh, { ...screenEn, "lang.switch": "Chinese" })).toEqual([]);
+});

@@ -1,0 +1,57 @@
+/** Which face the screen shows, and the figures on it. Pure: the truth and the time in, words' parameters out. */
+import type { Opening, Phase, Screen } from "@shared/api/buyer";
+
+export type Face = "countdown" | "board";
+
+/** By the server's clock and not by the last answer: the face turns on the second, even while the line is down. */
+export function phaseAt(opening: Pick<Opening, "phase" | "start_ms" | "end_ms">, now_ms: number): Phase {
+  if (opening.phase === "closed" || now_ms >= opening.end_ms) return "closed";
+  if (opening.phase === "live" || now_ms >= opening.start_ms) return "live";
+  return opening.phase;
+}
+
+export function faceOf(phase: Phase): Face {
+  return phase === "live" || phase === "closed" ? "board" : "countdown";
+}
+
+/** Amounts of an estate are read in 亿 or 万, with two decimals, rounded down: no more than was really sold. */
+export function bigMoney(fen: number): { unit: "yi" | "wan"; n: string } {
+  const yuan = Math.floor(fen / 100);
+  const [unit, size] = yuan >= 100_000_000 ? (["yi", 100_000_000] as const) : (["wan", 10_000] as const);
+  return { unit, n: (Math.floor((yuan * 100) / size) / 100).toFixed(2) };
+}
+
+export interface Figures {
+  free: number;
+  held: number;
+  sold: number;
+  total: number;
+  sell_through_bp: number;
+}
+
+/** The board is the newest truth; before its first snapshot the screen's own figures stand in. */
+export function figures(
+  board: { ready: boolean; count(): { free: number; held: number; sold: number } },
+  screen: Screen | undefined,
+): Figures {
+  const { free, held, sold } = board.ready ? board.count() : (screen ?? { free: 0, held: 0, sold: 0 });
+  const total = free + held + sold;
+  return { free, held, sold, total, sell_through_bp: total === 0 ? 0 : Math.floor((sold * 10_000) / total) };
+}
+
+/** Enough of a hash to compare by eye from a printed sheet; the whole stands in the console. */
+export function shortHash(hash: string): string {
+  return hash.length > 24 ? `${hash.slice(0, 12)}…${hash.slice(-8)}` : hash;
+}
+
+/** `/screen/{opening}`; without one the page looks for the opening itself. */
+export function openingIn(path: string): string | undefined {
+  const match = /^\/screen\/([^/]+)\/?$/.exec(path);
+  return match?.[1] ? decodeURIComponent(match[1]) : undefined;
+}
+
+/** The one to show when nobody named one: live before upcoming before closed, the earliest first. */
+export function chooseOpening(openings: readonly Opening[]): Opening | undefined {
+  const rank = (opening: Opening) => (opening.phase === "live" ? 0 : opening.phase === "closed" ? 2 : 1);
+  return [...openings].sort((a, b) => rank(a) - rank(b) || a.start_ms - b.start_ms)[0];
+}
