@@ -111,7 +111,8 @@ function paintCell(
     ctx.roundRect(x, y, w, h, radius);
   };
   let text = theme.free;
-  const readable = h >= TEXT_H_MIN && w >= TEXT_W_MIN;
+  const label = state.label(cell.unit);
+  const readable = label !== "" && h >= TEXT_H_MIN && w >= TEXT_W_MIN;
   ctx.setLineDash([]);
   ctx.lineWidth = 1;
   box();
@@ -146,7 +147,7 @@ function paintCell(
     ctx.setLineDash([]);
     text = theme.withheld;
   }
-  if (readable) paintText(ctx, cell, state.label(cell.unit), text, theme, status === 1 && heat === undefined);
+  if (readable) paintText(ctx, cell, label, text, theme, status === 1 && heat === undefined);
   paintRings(ctx, cell, theme, state, box);
 }
 
