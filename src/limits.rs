@@ -113,6 +113,14 @@ pub const CO_BUYERS_MAX: usize = 10;
 /// Homes that one registration may pick.
 pub const QUOTA_HOME_MAX: i64 = 99;
 
+/// Rows of one INSERT: 21 values each stay below SQLite's 32,766 and Postgres' 65,535 bound values.
+pub const IMPORT_INSERT_ROWS: usize = 250;
+
+/// How often an import is planned again because the opening was edited in between.
+pub const IMPORT_ATTEMPTS: usize = 5;
+
+const _: () = assert!(IMPORT_INSERT_ROWS * 21 < 32_766);
+
 /// A field is cut from one cell, and a shown value from one field.
 const _: () = assert!(
     IMPORT_FIELD_CHARS_MAX <= IMPORT_CELL_CHARS_MAX && IMPORT_SHOWN_CHARS_MAX <= IMPORT_FIELD_CHARS_MAX

@@ -1,6 +1,7 @@
 //! The command line: one file a command. It turns flags into settings, calls the layers below and says in words what
 //! came of it; no rule of the product lives here.
 
+mod import;
 mod serve;
 mod staff;
 
@@ -22,6 +23,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Accounts of staff
     Staff(staff::Arguments),
+    /// Read a price list or a roster into a draft
+    Import(import::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -29,6 +32,7 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Staff(arguments) => staff::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
     }
 }
 

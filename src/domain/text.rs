@@ -19,6 +19,10 @@ fn is_invisible(c: char) -> bool {
 
 /// Folded, without invisible characters, runs of spaces made one, trimmed.
 pub fn clean(text: &str) -> String {
+    // Most cells are plain codes and numbers.
+    if text.bytes().all(|b| b.is_ascii_graphic()) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars().filter(|c| !is_invisible(*c)).map(fold_char) {
         if c != ' ' || !(out.is_empty() || out.ends_with(' ')) {
@@ -27,6 +31,11 @@ pub fn clean(text: &str) -> String {
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+/// Is there nothing that a reader would see?
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || is_invisible(c) || fold_char(c) == ' ')
 }
 
 /// [`clean`] without any space at all: for codes and labels, where a space never carries meaning.
@@ -73,6 +82,7 @@ mod tests {
         assert_eq!(clean("　１９９　００Ａ（㎡）\u{200B} \n x "), "199 00A(㎡) x");
         assert_eq!(compact(" 总 价\n（元） "), "总价(元)");
         assert_eq!(clean(" \u{3000}\t"), "");
+        assert!(is_blank(" \u{3000}\t\u{200B}") && !is_blank(" \u{3000}x"));
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub mod publish;
 /// Counts for console and metrics.
 pub mod stats;
 
-/// Spreadsheets in: price list and roster, read without a database.
+/// Spreadsheets in: price list and roster, read without a database, then stored in a draft.
 pub mod prepare;
 
 mod committer;

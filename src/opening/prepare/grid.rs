@@ -27,7 +27,7 @@ impl Cell {
     pub fn is_blank(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Text(text) => text::clean(text).is_empty(),
+            Self::Text(text) => text::is_blank(text),
             _ => false,
         }
     }

@@ -7,13 +7,16 @@
 //!          └─ csv_text ─┘        (headers)   └─ roster ─────────────┘
 //! ```
 //!
-//! What must not be known here: HTTP, who imports, what the words for a reason are.
+//! `apply` then stores a reading in a draft. What must not be known here: HTTP, who imports, what the words for a
+//! reason are.
 
+mod apply;
 mod csv_text;
 mod grid;
 mod place;
 mod price_list;
 mod problem;
+mod report;
 mod roster;
 mod table;
 #[cfg(test)]
@@ -26,8 +29,10 @@ use std::path::Path;
 use crate::limits;
 use grid::Sheet;
 
+pub use apply::{ImportError, ImportOptions, apply_price_list, apply_roster};
 pub use price_list::UnitRow;
 pub use problem::{FileProblem, Located, Reading, Reason, RowProblem, RowRef};
+pub use report::{Change, Effect, ImportReport};
 pub use roster::{CoBuyer, RosterRow};
 
 /// Reads a price list. `file_name` names the one sheet of a text file; the format is known by the bytes.

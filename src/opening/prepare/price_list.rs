@@ -204,10 +204,11 @@ impl List {
     }
 
     fn row(&mut self, line: &Line<'_, Col>, place: &Place, above: &mut Above) {
-        let unit = match unit(line, place, above) {
-            Ok(unit) => unit,
-            Err(fault) => return self.reading.refused.push(line.problem(fault)),
-        };
+        let unit =
+            match address(line, place, above).and_then(|address| unit(line, address, &mut self.reading)) {
+                Ok(unit) => unit,
+                Err(fault) => return self.reading.refused.push(line.problem(fault)),
+            };
         let located = Located { sheet: line.sheet.name.clone(), row: line.row.number, value: unit };
         let unit = &located.value;
         if let Some(first) = self.seen.get(&unit.identity()) {
@@ -232,8 +233,17 @@ impl List {
     }
 }
 
-/// Reads one row. The first fault from left to right, in order of what identifies a unit, refuses it.
-fn unit(line: &Line<'_, Col>, place: &Place, above: &mut Above) -> Result<UnitRow, Fault<Col>> {
+/// Which unit a row speaks of.
+struct Address {
+    kind: UnitKind,
+    building: String,
+    section: String,
+    floor: String,
+    room: String,
+}
+
+/// Reads what identifies a row's unit; the first fault refuses the row.
+fn address(line: &Line<'_, Col>, place: &Place, above: &mut Above) -> Result<Address, Fault<Col>> {
     // Before anything can be refused: the rows below need it.
     let building = inherited(line, Col::Building, &mut above.building, true);
     let fresh_building = !line.cell(Col::Building).is_blank();
@@ -263,6 +273,21 @@ fn unit(line: &Line<'_, Col>, place: &Place, above: &mut Above) -> Result<UnitRo
             *free = location;
         }
     }
+    Ok(Address { kind, building, section, floor, room })
+}
+
+/// Reads the rest. A row refused here is still known by its address.
+fn unit(line: &Line<'_, Col>, at: Address, reading: &mut Reading<UnitRow>) -> Result<UnitRow, Fault<Col>> {
+    let identity = place::identity(at.kind, &at.building, &at.section, &at.floor, &at.room);
+    let unit = details(line, at);
+    if unit.is_err() {
+        reading.refused_keys.insert(identity);
+    }
+    unit
+}
+
+fn details(line: &Line<'_, Col>, at: Address) -> Result<UnitRow, Fault<Col>> {
+    let Address { kind, building, section, floor, room } = at;
     let gross_area = area(line, Col::GrossArea)?;
     if gross_area.is_none() && matches!(kind, UnitKind::Home | UnitKind::Shop) {
         return Err(Fault::new(Col::GrossArea, Reason::AreaMissing, ""));
@@ -350,6 +375,7 @@ pub(super) fn whole_sheet(sheet: &Sheet, reason: Reason) -> RowProblem {
         reason,
         value: String::new(),
         first: None,
+        registration: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What is wrong with a file, a row or a cell: stable codes, and where to find it. The words live in the catalogues of
 //! the pages and of the command line.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::grid::Cell;
@@ -89,6 +91,9 @@ pub struct RowProblem {
     /// For a duplicate or a shared value: the row that has it already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<RowRef>,
+    /// For a duplicate of what is stored already: that registration's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration: Option<String>,
 }
 
 /// A row's value and where it stood.
@@ -112,11 +117,13 @@ pub struct Reading<R> {
     /// One entry for each refused row: the first thing wrong with it, from left to right in order of importance.
     pub refused: Vec<RowProblem>,
     pub warnings: Vec<RowProblem>,
+    /// What the refused rows would have been, as far as they say: an import does not call those missing.
+    pub refused_keys: HashSet<String>,
 }
 
 impl<R> Default for Reading<R> {
     fn default() -> Self {
-        Self { rows: Vec::new(), refused: Vec::new(), warnings: Vec::new() }
+        Self { rows: Vec::new(), refused: Vec::new(), warnings: Vec::new(), refused_keys: HashSet::new() }
     }
 }
 

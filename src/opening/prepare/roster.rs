@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::grid::{Cell, Sheet};
 use super::price_list::whole_sheet;
@@ -33,6 +34,16 @@ pub struct RosterRow {
     pub quota_home: Option<i64>,
     pub earnest: Fen,
     pub remarks: String,
+    /// The header's text, under which a document that is stored already is reported.
+    pub document_column: Arc<str>,
+}
+
+impl RosterRow {
+    /// The buyer's document, then the co-buyers'.
+    pub fn documents(&self) -> impl Iterator<Item = &Document> {
+        let co_buyers = self.co_buyers.iter().filter_map(|buyer| buyer.document.as_ref());
+        std::iter::once(&self.document).chain(co_buyers)
+    }
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -198,6 +209,7 @@ impl Roster {
                     if !is_note(&line, &KEYS)
                         && let Err(fault) = self.row(&line)
                     {
+                        self.reading.refused_keys.extend(code_of(&line));
                         self.reading.refused.push(line.problem(fault));
                     }
                 }
@@ -219,10 +231,8 @@ impl Roster {
         }
         let at = RowRef { sheet: line.sheet.name.to_string(), row: line.row.number };
         let mut mine: Vec<String> = Vec::with_capacity(1 + row.co_buyers.len());
-        let co_documents = row.co_buyers.iter().filter_map(|buyer| buyer.document.as_ref());
-        for (column, document) in
-            std::iter::once((Col::Document, &row.document)).chain(co_documents.map(|d| (Col::CoDocuments, d)))
-        {
+        for (at_document, document) in row.documents().enumerate() {
+            let column = if at_document == 0 { Col::Document } else { Col::CoDocuments };
             let identity = document.identity();
             let own = mine.contains(&identity).then_some(&at);
             if let Some(first) = self.documents.get(&identity).or(own) {
@@ -264,6 +274,11 @@ impl Roster {
     }
 }
 
+/// The code of a row that was refused, as an import compares codes.
+fn code_of(line: &Line<'_, Col>) -> Option<String> {
+    line.text(Col::Code).ok().flatten().map(|code| compact(&code).to_uppercase())
+}
+
 /// Reads one row; the first fault refuses it.
 fn registration(line: &Line<'_, Col>) -> Result<RosterRow, Fault<Col>> {
     let code = line.text(Col::Code)?.map(|code| compact(&code));
@@ -286,6 +301,7 @@ fn registration(line: &Line<'_, Col>) -> Result<RosterRow, Fault<Col>> {
         quota_home: whole(line, Col::Quota, Reason::QuotaInvalid, limits::QUOTA_HOME_MAX)?,
         earnest: earnest(line)?,
         remarks: line.text(Col::Remarks)?.unwrap_or_default(),
+        document_column: line.header.text(Col::Document).into(),
     })
 }
 

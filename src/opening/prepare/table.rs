@@ -171,6 +171,7 @@ impl<'a, F: Column> Line<'a, F> {
             reason: fault.reason,
             value: fault.value,
             first: fault.first,
+            registration: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! .xlsx bytes to grids. calamine parses; this file decides how much it may be given, and reads cell by cell instead of
 //! as a rectangle: one cell at XFD1048576 would otherwise ask for seventeen billion cells.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::io::{Cursor, Read};
 
 use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx, XlsxError, XlsxFormulaMetadata};
@@ -69,8 +69,6 @@ fn read_sheet(
     if hidden {
         return Ok(sheet);
     }
-    // By row and column, because a file may hold its cells in any order.
-    let mut rows: BTreeMap<u32, BTreeMap<u16, Cell>> = BTreeMap::new();
     let mut cells = book.worksheet_cells_reader(name).map_err(unreadable)?;
     // With metadata, not expanded: expansion keeps a list as long as the highest formula index a file claims.
     while let Some(record) = cells.next_cell_with_formula_metadata().map_err(unreadable)? {
@@ -84,13 +82,15 @@ fn read_sheet(
             continue;
         }
         let column = budget.column(name, column as usize)?;
-        if !rows.contains_key(&number) {
-            budget.row(name)?;
+        match sheet.rows.last_mut() {
+            Some(row) if row.number == number => row.cells.push((column, cell)),
+            _ => {
+                budget.row(name)?;
+                sheet.rows.push(Row { number, cells: vec![(column, cell)] });
+            }
         }
-        rows.entry(number).or_default().insert(column, cell);
     }
-    sheet.rows =
-        rows.into_iter().map(|(number, cells)| Row { number, cells: cells.into_iter().collect() }).collect();
+    in_order(&mut sheet.rows);
     drop(cells);
     let merges = book.merge_cells_by_sheet_name(name).map_err(unreadable)?;
     for region in merges {
@@ -104,6 +104,28 @@ fn read_sheet(
         regions.sort_unstable();
     }
     Ok(sheet)
+}
+
+/// A file may hold its rows and cells in any order, and a cell twice: the last one counts, as Excel has it.
+fn in_order(rows: &mut Vec<Row>) {
+    rows.sort_by_key(|row| row.number);
+    rows.dedup_by(|later, earlier| {
+        let same = later.number == earlier.number;
+        if same {
+            earlier.cells.append(&mut later.cells);
+        }
+        same
+    });
+    for row in rows {
+        row.cells.sort_by_key(|(column, _)| *column);
+        row.cells.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            if same {
+                std::mem::swap(later, earlier);
+            }
+            same
+        });
+    }
 }
 
 fn convert(value: DataRef<'_>, formula: Option<XlsxFormulaMetadata>) -> Cell {

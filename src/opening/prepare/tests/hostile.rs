@@ -89,6 +89,24 @@ fn the_limits_hold_and_are_named() {
     assert_eq!(read(&many.save_to_buffer().unwrap()).code(), "FILE_TOO_MANY");
 }
 
+/// Rows and cells in any order, a cell twice: read as Excel would.
+#[test]
+fn cells_out_of_order_are_put_in_order() {
+    let text = |at: &str, text: &str| format!("<c r=\"{at}\" t=\"inlineStr\"><is><t>{text}</t></is></c>");
+    let rows = [
+        format!("<row r=\"2\">{}{}</row>", text("C2", "90"), text("A2", "999")),
+        format!("<row r=\"1\">{}{}</row>", text("B1", "总价"), text("A1", "室号")),
+        format!("<row r=\"2\">{}{}</row>", text("A2", "101"), text("B2", "900000")),
+        format!("<row r=\"1\">{}</row>", text("C1", "建筑面积")),
+    ];
+    let reading = read_price_list(&sheet(&rows.concat()), "x").unwrap();
+    let unit = &reading.rows[0].value;
+    assert_eq!(
+        (unit.room.as_str(), unit.total.unwrap().0, unit.gross_area.unwrap().0),
+        ("101", 90_000_000, 9_000)
+    );
+}
+
 /// A cell address that overflows the parser's arithmetic: a panic in debug builds, contained.
 #[test]
 fn a_panic_of_the_parser_is_an_answer() {
