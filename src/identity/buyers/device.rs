@@ -17,7 +17,6 @@ impl Buyers {
     pub async fn authenticate(&self, who: &BuyerSession, now: Micros) -> Result<DeviceView, BuyerError> {
         let inner = &self.inner;
         if let Some(view) = self.view(who, now) {
-            inner.seen.insert(who.session.clone(), now);
             return Ok(view);
         }
         if !inner.db.is_sqlite() {
@@ -28,7 +27,13 @@ impl Buyers {
 
     /// [`Buyers::authenticate`] from memory alone.
     pub fn view(&self, who: &BuyerSession, now: Micros) -> Option<DeviceView> {
-        self.inner.devices.view(&who.opening, who.registration, &who.session, who.generation, now)
+        let view =
+            self.inner.devices.view(&who.opening, who.registration, &who.session, who.generation, now)?;
+        // Once between two flushes is enough: this runs for every frame of every buyer.
+        if !self.inner.seen.contains_key(&who.session) {
+            self.inner.seen.insert(who.session.clone(), now);
+        }
+        Some(view)
     }
 
     /// Ends the session. If it picked, the device that asks to pick does so from now on, or else the next to sign in.

@@ -32,8 +32,8 @@ async fn a_code_expires_and_a_newer_one_replaces_it() {
     assert_eq!(code(f.try_code(PHONE, &second, None, "d", at).await), "ok");
 }
 
-/// Five wrong tries void the code; the owner asks for another and gets in. Mutation caught: with the try taken off
-/// after the comparison's verdict instead of before, ten parallel guesses were all compared.
+/// Five wrong tries void the code; the owner asks for another and gets in. Mutation caught: with `attempts_left > 0`
+/// left out, the right code still worked after five wrong ones.
 #[tokio::test]
 async fn five_wrong_tries_void_the_code_but_not_the_owner() {
     let f = fixture().await;
@@ -57,6 +57,7 @@ async fn five_wrong_tries_void_the_code_but_not_the_owner() {
     assert_eq!(code(f.try_code(PHONE, &another, None, "d", at).await), "ok");
 }
 
+/// Mutation caught: with a wrong try rolled back instead of committed, all twelve were compared.
 #[tokio::test]
 async fn parallel_guesses_have_no_more_tries_than_five() {
     let f = Arc::new(fixture().await);

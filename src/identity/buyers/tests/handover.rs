@@ -110,8 +110,8 @@ async fn staff_reset_the_device_with_a_reason() {
     assert_eq!(log[1].params["reason"], "phone lost, document seen");
 }
 
-/// OP-82: who picks is a stored fact. Mutation caught: with the state kept in memory only, a restart made the last
-/// sign-in pick.
+/// OP-82: who picks is a stored fact. Mutation caught: with the picking session left out of the stored row, nobody
+/// picked after a restart.
 #[tokio::test]
 async fn a_restart_changes_nobody_s_device() {
     let f = fixture().await;
