@@ -10,6 +10,42 @@ use serde::{Deserialize, Serialize};
 #[error("not an id: 26 characters of Crockford base 32 expected")]
 pub struct BadId;
 
+#[cfg(not(test))]
+fn new_ulid() -> ulid::Ulid {
+    ulid::Ulid::generate()
+}
+
+#[cfg(test)]
+fn new_ulid() -> ulid::Ulid {
+    seeded::next().unwrap_or_else(ulid::Ulid::generate)
+}
+
+/// The simulator's ids come from its seed, so that a replay is the same to the last byte.
+#[cfg(test)]
+pub mod seeded {
+    use std::cell::RefCell;
+
+    use rand::rngs::SmallRng;
+    use rand::{RngExt, SeedableRng};
+
+    thread_local! {
+        static SOURCE: RefCell<Option<(u64, SmallRng)>> = const { RefCell::new(None) };
+    }
+
+    /// From now on this thread's ids follow from `seed`; `None` makes them random again.
+    pub fn set(seed: Option<u64>) {
+        SOURCE.with_borrow_mut(|source| *source = seed.map(|seed| (0, SmallRng::seed_from_u64(seed))));
+    }
+
+    pub(super) fn next() -> Option<ulid::Ulid> {
+        SOURCE.with_borrow_mut(|source| {
+            let (count, rng) = source.as_mut()?;
+            *count += 1;
+            Some(ulid::Ulid::from_parts(*count, rng.random()))
+        })
+    }
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -21,7 +57,7 @@ macro_rules! id {
         impl $name {
             /// A new id; ids made later sort later.
             pub fn generate() -> Self {
-                Self(ulid::Ulid::generate().to_string())
+                Self(new_ulid().to_string())
             }
 
             pub fn as_str(&self) -> &str {

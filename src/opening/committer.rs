@@ -59,6 +59,7 @@ pub(super) async fn run(live: Arc<Live>, mut jobs: mpsc::Receiver<Job>) {
 
 impl Live {
     async fn commit(&self, batch: Batch) {
+        let mut tries = 0_u32;
         let mut failures = 0;
         loop {
             let error = match self.attempt(&batch).await {
@@ -89,7 +90,8 @@ impl Live {
             if failures >= TRIES {
                 return self.commit_one_by_one(batch).await;
             }
-            let backoff = (BACKOFF_MS << failures.min(6)).min(BACKOFF_MS_MAX);
+            let backoff = (BACKOFF_MS << tries.min(6)).min(BACKOFF_MS_MAX);
+            tries += 1;
             tokio::time::sleep(Duration::from_millis(backoff)).await;
         }
     }

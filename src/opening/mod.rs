@@ -49,6 +49,8 @@ mod keeper;
 mod keys;
 mod recover;
 mod script;
+#[cfg(test)]
+mod sim;
 
 pub use live::{Live, PickError};
 pub use openings::Openings;

@@ -15,6 +15,8 @@ pub(crate) mod testing;
 
 pub use db::{Db, Exec, Reader, Tx};
 pub use error::StoreError;
+#[cfg(test)]
+pub use ledger::sim;
 pub use ledger::{
     ClaimRow, Entry, Head, Keyed, Ledger, LedgerTx, NewClaim, NewPlace, PaymentRow, SettledPayment,
 };

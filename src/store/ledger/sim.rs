@@ -41,6 +41,8 @@ pub enum Mutation {
     NoTombstones,
     /// A commit answers before it is applied, and may then be lost.
     AnswerBeforeCommit,
+    /// Deadlines are set and judged by a gateway's wall clock instead of the database's.
+    GatewayClock,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -52,6 +54,8 @@ pub struct Tables {
     pub places: BTreeSet<(ClaimId, &'static str, String, &'static str, i64)>,
     pub tombstones: BTreeSet<(u32, String)>,
     pub journal: Vec<Entry>,
+    /// When the database applied each entry, by its own clock: what the audit measures deadlines with.
+    pub applied_at: Vec<Micros>,
     pub payments: BTreeMap<PaymentId, PaymentRow>,
     lease: Option<(String, Micros)>,
 }
@@ -64,6 +68,8 @@ struct Inner {
     /// The head row's lock.
     head_row: Arc<tokio::sync::Mutex<()>>,
     clock: Clock,
+    /// Some gateway's; read only by a mutation.
+    gateway_clock: Clock,
     rng: Mutex<SmallRng>,
     faults: Mutex<Faults>,
 }
@@ -75,11 +81,12 @@ pub struct SimTx {
 }
 
 impl SimDb {
-    pub fn new(seed: u64, clock: Clock, head: Head) -> Self {
+    pub fn new(seed: u64, clock: Clock, gateway_clock: Clock, head: Head) -> Self {
         Self(Arc::new(Inner {
             tables: Mutex::new(Tables { head: Some(head), ..Tables::default() }),
             head_row: Arc::default(),
             clock,
+            gateway_clock,
             rng: Mutex::new(SmallRng::seed_from_u64(seed)),
             faults: Mutex::default(),
         }))
@@ -174,7 +181,10 @@ impl SimTx {
 
     pub(super) async fn now(&mut self) -> Result<Micros, StoreError> {
         self.db.step().await?;
-        Ok(self.db.now())
+        match self.db.faults().mutation {
+            Mutation::GatewayClock => Ok(self.db.0.gateway_clock.wall()),
+            _ => Ok(self.db.now()),
+        }
     }
 
     pub(super) async fn keyed(&mut self, keys: &[(RegOrd, &str)]) -> Result<Vec<Keyed>, StoreError> {
@@ -358,6 +368,7 @@ impl SimTx {
             for (id, payment) in db.tables().payments.clone() {
                 merged.payments.entry(id).or_insert(payment);
             }
+            merged.applied_at.resize(merged.journal.len(), db.now());
             *db.tables() = Tables { lease, ..merged };
         };
         if faults.mutation == Mutation::AnswerBeforeCommit {
