@@ -60,6 +60,18 @@ pub struct Live {
     bells: [Notify; BELLS],
 }
 
+/// What recovery hands over.
+pub(super) struct Parts {
+    pub facts: Facts,
+    pub ledger: Ledger,
+    pub clock: OpeningClock,
+    pub control: Control,
+    pub inventory: Inventory,
+    pub memory: Memory,
+    pub board: Board,
+    pub jobs: mpsc::Sender<Job>,
+}
+
 pub(super) enum Job {
     Pick(Pick),
     Command(Command, oneshot::Sender<Result<Done, CommandRefusal>>),
@@ -88,16 +100,8 @@ enum Decision {
 }
 
 impl Live {
-    pub(super) fn new(
-        facts: Facts,
-        ledger: Ledger,
-        clock: OpeningClock,
-        control: Control,
-        inventory: Inventory,
-        memory: Memory,
-        board: Board,
-        jobs: mpsc::Sender<Job>,
-    ) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { facts, ledger, clock, control, inventory, memory, board, jobs } = parts;
         let keys = Keys::new(facts.registrations.len());
         Self {
             facts,

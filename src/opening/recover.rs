@@ -12,7 +12,7 @@ use super::board::{Board, Status};
 use super::clock::{Anchor, OpeningClock, boot_id};
 use super::facts::{Facts, Household, Registration, Unit, household_holder, registration_holder};
 use super::job::Command;
-use super::live::Live;
+use super::live::{Live, Parts};
 use super::memory::{Memory, status_of};
 use super::script::{claim_of, control_of};
 use super::{committer, keeper};
@@ -81,16 +81,16 @@ pub async fn start(
     let seq = head.next_seq - 1;
     let memory = Memory::recovered(seq, claims, &facts, &inventory);
     let (jobs, queue) = mpsc::channel(COMMIT_QUEUE);
-    let live = Arc::new(Live::new(
+    let live = Arc::new(Live::new(Parts {
         facts,
         ledger,
-        opening_clock(clock, &head),
-        control_of(&head)?,
+        clock: opening_clock(clock, &head),
+        control: control_of(&head)?,
         inventory,
         memory,
-        Board::new(seq, statuses),
+        board: Board::new(seq, statuses),
         jobs,
-    ));
+    }));
     let mut tasks = JoinSet::new();
     tasks.spawn(committer::run(live.clone(), queue));
     tasks.spawn(keeper::run(live.clone(), gateway));

@@ -41,8 +41,7 @@ async fn buyer(world: Rc<World>, who: RegOrd) {
         let unit = UnitOrd(u32::try_from(world.roll(world.facts.units.len() as u64 + 1)).unwrap_or(0));
         let Some(key) = Key::parse(&format!("buyer{}-tap-{tap}", who.0)) else { continue };
         let at = world.taps.borrow().len();
-        let sent_at = world.db_clock.wall();
-        world.taps.borrow_mut().push(Tap { who, unit, key: key.clone(), sent_at, answer: None });
+        world.taps.borrow_mut().push(Tap { who, unit, key: key.clone(), answer: None });
         let answer = insist(&world, who, unit, &key).await;
         if let Some(tap) = world.taps.borrow_mut().get_mut(at) {
             tap.answer = Some(answer);

@@ -50,8 +50,6 @@ pub struct Tap {
     pub who: RegOrd,
     pub unit: UnitOrd,
     pub key: Key,
-    /// By the database's clock.
-    pub sent_at: Micros,
     /// The first real answer; buyers stop asking then.
     pub answer: Option<Answer>,
 }

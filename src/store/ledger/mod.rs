@@ -36,7 +36,7 @@ pub struct LedgerTx {
 enum On {
     Db(Tx),
     #[cfg(test)]
-    Sim(sim::SimTx),
+    Sim(Box<sim::SimTx>),
 }
 
 impl From<Db> for Ledger {
@@ -60,7 +60,7 @@ impl Ledger {
         let on = match self {
             Self::Db(db) => On::Db(db.begin(priority).await?),
             #[cfg(test)]
-            Self::Sim(db) => On::Sim(db.begin().await?),
+            Self::Sim(db) => On::Sim(Box::new(db.begin().await?)),
         };
         Ok(LedgerTx { on, opening: opening.clone() })
     }

@@ -372,11 +372,10 @@ impl SimTx {
             *db.tables() = Tables { lease, ..merged };
         };
         if faults.mutation == Mutation::AnswerBeforeCommit {
-            let later = db.clone();
             tokio::spawn(async move {
-                tokio::time::sleep(later.delay(20)).await;
-                if !later.roll(100) {
-                    write(&later, tables);
+                tokio::time::sleep(db.delay(20)).await;
+                if !db.roll(100) {
+                    write(&db, tables);
                 }
                 drop(row);
             });
@@ -392,10 +391,9 @@ impl SimTx {
             1 => {}
             _ => {
                 // Still on its way: the head row stays taken until the server has it.
-                let later = db.clone();
                 tokio::spawn(async move {
-                    tokio::time::sleep(later.delay(400)).await;
-                    write(&later, tables);
+                    tokio::time::sleep(db.delay(400)).await;
+                    write(&db, tables);
                     drop(row);
                 });
             }
