@@ -97,8 +97,8 @@ export class Sale {
       this.reached(true);
     } catch (error) {
       if (error instanceof Problem && error.status === 404) {
+        // Perhaps withdrawn for a moment: the feed and the poller go on looking.
         this.loading.value = "missing";
-        this.feed.stop();
         return;
       }
       this.reached(error instanceof Problem);
@@ -128,8 +128,10 @@ export class Sale {
   private async readAll(): Promise<void> {
     try {
       await Promise.all([this.readOpening(), this.readBoard()]);
+      this.loading.value = "ready";
       this.reached(true);
     } catch (error) {
+      if (error instanceof Problem && error.status === 404) this.loading.value = "missing";
       this.reached(error instanceof Problem);
     }
   }
