@@ -2,29 +2,36 @@
 //! in order. The only place that knows every layer.
 
 pub mod data;
+mod doors;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
+use crate::console::{self, Console};
 use crate::domain::time::Clock;
-use crate::http::accept::{self, Door, SocketTimeouts};
+use crate::gateway::Gateway;
 use crate::http::drain::Drain;
-use crate::http::health::{self, Readiness};
-use crate::http::loops::{self, Loops};
-use crate::http::origin::Origins;
-use crate::http::pages::Pages;
-use crate::http::shell::{Shell, Wrap};
+use crate::http::health::Readiness;
+use crate::identity::{BuyerError, BuyerRates, Buyers, Rate, Staff, StaffError, keep_up};
 use crate::limits;
+use crate::messaging::{Outbox, Sender};
+use crate::opening::{Openings, RecoverError};
 use crate::telemetry;
 
 use data::{OpenData, OpenError};
+use doors::{Doors, origins};
+
+/// How soon a gateway hears of an opening that another one published. Buyers wait minutes for the start, not this.
+const FOLLOW_PUBLICATIONS_PERIOD: Duration = Duration::from_millis(500);
+const FORGET_ADDRESSES_PERIOD: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -38,6 +45,12 @@ pub enum ServeError {
     Listen { door: &'static str, address: SocketAddr, source: io::Error },
     #[error("threads or signals are not available: {0}")]
     System(#[from] io::Error),
+    #[error("who is signed in can not be read: {0}")]
+    Buyers(#[from] BuyerError),
+    #[error("staff can not be read: {0}")]
+    Staff(#[from] StaffError),
+    #[error("an opening can not be recovered: {0}")]
+    Recover(#[from] RecoverError),
 }
 
 /// Serves until SIGTERM or SIGINT, then drains. Everything that can be refused is refused before a door opens.
@@ -55,14 +68,22 @@ pub fn serve(config: &Config) -> Result<(), ServeError> {
 }
 
 async fn run(config: &Config, metrics: PrometheusHandle) -> Result<(), ServeError> {
-    let data = OpenData::open(&config.data, Clock::system(), "kaipan serve").await?;
-    tokio::spawn(telemetry::upkeep(metrics.clone()));
+    let services = Services::build(config).await?;
+    let drain = Drain::default();
+    services.start_upkeep(&metrics, &drain);
 
-    let doors = Doors { drain: Drain::default(), readiness: Readiness::default(), metrics };
-    let staff = doors.open_staff(config)?;
-    let buyers = doors.open_buyers(config)?;
+    let doors = Doors { drain, readiness: Readiness::default(), metrics };
+    let gateway = doors.gateway(config, &services);
+    let staff = doors.open_staff(config, services.console(config, &gateway))?;
+    let buyers = doors.open_buyers(config, &gateway)?;
+    tokio::spawn(forget_idle_addresses(gateway));
     tracing::info!(buyers = %buyers.address, %staff, "doors are open");
+
+    // Until here a request for an opening hears NOT_READY: a pick must not be answered from an empty memory.
+    services.openings.reconcile().await?;
+    tokio::spawn(follow_publications(services.openings.clone(), services.data.db.is_sqlite()));
     doors.readiness.ready();
+    tracing::info!(openings = services.openings.list().len(), "ready");
 
     stop_signal().await?;
     tracing::info!("draining");
@@ -71,8 +92,85 @@ async fn run(config: &Config, metrics: PrometheusHandle) -> Result<(), ServeErro
         tracing::warn!("some clients did not leave in time");
     }
     buyers.ended().await;
-    data.db.close().await;
+    services.data.db.close().await;
     Ok(())
+}
+
+/// The layers below the doors.
+struct Services {
+    data: OpenData,
+    clock: Clock,
+    outbox: Outbox,
+    buyers: Buyers,
+    staff: Staff,
+    openings: Openings,
+}
+
+impl Services {
+    async fn build(config: &Config) -> Result<Self, ServeError> {
+        let clock = Clock::system();
+        let data = OpenData::open(&config.data, clock.clone(), "kaipan serve").await?;
+        let (db, vault) = (&data.db, &data.vault);
+        let outbox = Outbox::new(db.clone(), Arc::clone(vault), Sender::Outbox);
+        let rates = if config.crowd { crowd_rates() } else { BuyerRates::default() };
+        let buyers = Buyers::open(db.clone(), Arc::clone(vault), outbox.clone(), rates).await?;
+        let staff = Staff::open(db.clone(), Arc::clone(vault)).await?;
+        let openings = Openings::new(db.clone(), Arc::clone(vault), clock.clone());
+        Ok(Self { data, clock, outbox, buyers, staff, openings })
+    }
+
+    fn console(&self, config: &Config, gateway: &Arc<Gateway>) -> Console {
+        let presence = Arc::clone(&gateway.presence);
+        Console::new(console::Parts {
+            db: self.data.db.clone(),
+            vault: Arc::clone(&self.data.vault),
+            openings: self.openings.clone(),
+            staff: self.staff.clone(),
+            buyers: self.buyers.clone(),
+            outbox: self.outbox.clone(),
+            clock: self.clock.clone(),
+            connected: Arc::new(move |opening| presence.connected(opening)),
+            buyers_url: config.public_origins.first().cloned().unwrap_or_default(),
+            secure_cookies: origins(&config.staff_origins).all_secure(),
+        })
+    }
+
+    fn start_upkeep(&self, metrics: &PrometheusHandle, drain: &Drain) {
+        tokio::spawn(telemetry::upkeep(metrics.clone()));
+        let (buyers, staff, outbox) = (self.buyers.clone(), self.staff.clone(), self.outbox.clone());
+        tokio::spawn(keep_up(buyers, staff, outbox, self.clock.clone(), drain.token()));
+        let (buyers, stop) = (self.buyers.clone(), drain.token());
+        tokio::spawn(async move { buyers.follow(stop).await });
+    }
+}
+
+/// One address may send a whole crowd: the demo's, or a load test's.
+fn crowd_rates() -> BuyerRates {
+    let free = Rate { burst: 1_000_000, every_ms: 1 };
+    BuyerRates { code_requests: free, address_tries: free, ..BuyerRates::default() }
+}
+
+/// Another gateway may publish or withdraw an opening; the embedded database has no other gateway.
+async fn follow_publications(openings: Openings, embedded: bool) {
+    if embedded {
+        return;
+    }
+    let mut ticks = tokio::time::interval(FOLLOW_PUBLICATIONS_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = openings.reconcile().await {
+            tracing::warn!(%error, "the published openings could not be read; trying again");
+        }
+    }
+}
+
+async fn forget_idle_addresses(gateway: Arc<Gateway>) {
+    let mut ticks = tokio::time::interval(FORGET_ADDRESSES_PERIOD);
+    loop {
+        ticks.tick().await;
+        gateway.addresses.forget_idle();
+    }
 }
 
 async fn stop_signal() -> io::Result<()> {
@@ -83,74 +181,4 @@ async fn stop_signal() -> io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-/// What both doors share.
-struct Doors {
-    drain: Drain,
-    readiness: Readiness,
-    metrics: PrometheusHandle,
-}
-
-impl Doors {
-    /// The buyers' door: one loop and one socket a core, away from the database's threads.
-    fn open_buyers(&self, config: &Config) -> Result<Loops, ServeError> {
-        let wrap = Wrap::new(Shell {
-            door: "buyers",
-            origins: Origins::new(config.public_origins.iter().cloned()),
-            trusted_proxies: config.trusted_proxies.clone(),
-            request_timeout: limits::REQUEST_TIMEOUT,
-            body_bytes_max: limits::BUYER_BODY_BYTES_MAX,
-            in_flight_max: limits::REQUESTS_IN_FLIGHT_MAX,
-        });
-        let pages = Pages::embedded(buyers_document);
-        let health = self.health();
-        let router_of = move |_core| wrap.around(with_pages(health.clone(), &pages));
-        let door = Door::new("buyers", limits::BUYER_CONNECTIONS_MAX, SocketTimeouts::default());
-        let address = config.buyers_listen;
-        loops::start(address, config.buyers_threads, &door, &self.drain, router_of)
-            .map_err(|source| ServeError::Listen { door: "buyers'", address, source })
-    }
-
-    /// The staff's door, on the runtime that also does the database's work. Answers where it listens.
-    fn open_staff(&self, config: &Config) -> Result<SocketAddr, ServeError> {
-        let wrap = Wrap::new(Shell {
-            door: "staff",
-            origins: Origins::new(config.staff_origins.iter().cloned()),
-            trusted_proxies: config.trusted_proxies.clone(),
-            request_timeout: limits::STAFF_REQUEST_TIMEOUT,
-            body_bytes_max: limits::STAFF_BODY_BYTES_MAX,
-            in_flight_max: limits::REQUESTS_IN_FLIGHT_MAX,
-        });
-        let router = wrap.around(with_pages(self.health(), &Pages::embedded(|_path| "console")));
-        let address = config.staff_listen;
-        let listen = |source| ServeError::Listen { door: "staff's", address, source };
-        let socket = accept::listen(address, false).map_err(listen)?;
-        let address = socket.local_addr().map_err(listen)?;
-        let door = Door::new("staff", limits::STAFF_CONNECTIONS_MAX, SocketTimeouts::default());
-        let served = accept::serve(socket, router, door, self.drain.clone());
-        tokio::spawn(async move {
-            if let Err(error) = served.await {
-                tracing::error!(%error, "the staff's door closed");
-            }
-        });
-        Ok(address)
-    }
-
-    fn health(&self) -> Router {
-        health::routes(self.readiness.clone(), self.drain.clone(), self.metrics.clone())
-    }
-}
-
-/// Which page a path that is no file belongs to.
-fn buyers_document(path: &str) -> &'static str {
-    let first = path.split('/').next().unwrap_or_default();
-    if first == "screen" { "screen" } else { "buyer" }
-}
-
-fn with_pages(router: Router, pages: &Pages) -> Router {
-    let pages = pages.clone();
-    router.fallback(async move |request: Request| {
-        pages.answer(request.method(), request.uri(), request.headers())
-    })
 }

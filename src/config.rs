@@ -64,6 +64,10 @@ pub struct Settings {
     #[arg(long, env = "KAIPAN_BUYERS_THREADS", value_name = "N")]
     pub buyers_threads: Option<NonZeroUsize>,
 
+    /// For the demo and load tests: a crowd that signs in from one machine is not slowed by its one address
+    #[arg(long, env = "KAIPAN_CROWD", num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
+    pub crowd: Option<bool>,
+
     /// text for people, json for collectors [default: text]
     #[arg(long, env = "KAIPAN_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
@@ -100,6 +104,7 @@ pub struct Config {
     pub staff_origins: Vec<String>,
     pub trusted_proxies: Vec<Network>,
     pub buyers_threads: usize,
+    pub crowd: bool,
     pub log_format: LogFormat,
     pub log: String,
 }
@@ -166,6 +171,7 @@ impl Settings {
             staff_origins: self.staff_origins.or(other.staff_origins),
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
             buyers_threads: self.buyers_threads.or(other.buyers_threads),
+            crowd: self.crowd.or(other.crowd),
             log_format: self.log_format.or(other.log_format),
             log: self.log.or(other.log),
         }
@@ -204,6 +210,7 @@ impl Settings {
             staff_origins: origins(settings.staff_origins, staff_listen)?,
             trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
             buyers_threads: settings.buyers_threads.map_or(cores.max(1), NonZeroUsize::get),
+            crowd: settings.crowd.unwrap_or(false),
             log_format: settings.log_format.unwrap_or_default(),
             log: settings.log.unwrap_or_else(|| "info".to_owned()),
         })

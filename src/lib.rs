@@ -33,6 +33,9 @@ pub mod identity;
 /// L3 · The opening: prepared from spreadsheets, then picked from a published sale to a sold-out board.
 pub mod opening;
 
+/// L4 · The buyers' door: HTTP, WebSocket and the types of its wire.
+pub mod gateway;
+
 /// L4 · The staff's door: the console's API.
 pub mod console;
 

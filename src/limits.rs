@@ -288,3 +288,59 @@ pub const REGISTRATIONS_LISTED_MAX: usize = 200;
 
 /// Holds shown as about to lapse.
 pub const HOLDS_ABOUT_TO_LAPSE: usize = 10;
+
+// --- gateway ---
+
+/// Silence after which a WebSocket is given up; every pong counts as a word.
+pub const SOCKET_SILENCE_MAX: Duration = Duration::from_secs(60);
+pub const SOCKET_PING_PERIOD: Duration = Duration::from_secs(20);
+/// A client's frames: the longest is a pick.
+pub const SOCKET_FRAME_BYTES_MAX: usize = 4_096;
+/// What is read of a longer frame, so that its sender can be told; beyond, the socket is cut without words.
+pub const SOCKET_FRAME_BYTES_TAKEN: usize = 16 * 1_024;
+/// Read and write buffers of one WebSocket. tungstenite's own default is 128 KiB a connection.
+pub const SOCKET_BUFFER_BYTES: usize = 4_096;
+/// What may wait in a WebSocket's write buffer: a snapshot of the largest opening, and the frames around it.
+pub const SOCKET_WRITE_BYTES_MAX: usize = 256 * 1_024;
+/// Board frames that wait for one reader; beyond, it gets the newest board instead.
+pub const BOARD_FRAMES_QUEUED_MAX: usize = 8;
+/// Frames about own claims that wait for one reader; beyond, it gets all its claims instead.
+pub const CLAIM_FRAMES_QUEUED_MAX: usize = 16;
+/// Connections that get a board frame before the loop looks at other work.
+pub const FANOUT_CHUNK: usize = 128;
+/// Picks and asks of one WebSocket that wait for their answer.
+pub const SOCKET_PICKS_IN_FLIGHT_MAX: usize = 4;
+/// WebSockets of one registration: two devices, each with a forgotten page. The oldest is closed.
+pub const SOCKETS_PER_REGISTRATION_MAX: usize = 4;
+/// WebSockets without a session: big screens, and pages before sign-in.
+pub const ANONYMOUS_SOCKETS_MAX: usize = 20_000;
+/// Of them, from one address: a hall is one NAT.
+pub const ANONYMOUS_SOCKETS_PER_ADDRESS_MAX: usize = 10_000;
+/// How long a draining connection waits for the answers to its picks.
+pub const SOCKET_DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a closing socket may take to accept the closing frame.
+pub const SOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Picks of one registration: a burst of taps, then a steady rate no finger exceeds.
+pub const PICKS_BURST: u32 = 20;
+pub const PICKS_PER_SECOND: u32 = 10;
+pub const ASKS_BURST: u32 = 20;
+pub const ASKS_PER_SECOND: u32 = 4;
+/// Other writes of one registration: favourites, devices, giving up.
+pub const WRITES_BURST: u32 = 20;
+pub const WRITES_PER_SECOND: u32 = 2;
+/// Frames of any kind over one WebSocket.
+pub const FRAMES_BURST: u32 = 60;
+pub const FRAMES_PER_SECOND: u32 = 20;
+/// Requests of one address without a session.
+pub const ADDRESS_REQUESTS_BURST: u32 = 40_000;
+pub const ADDRESS_REQUESTS_PER_SECOND: u32 = 10_000;
+
+const _: () =
+    assert!(SOCKET_SILENCE_MAX.as_secs() > 2 * SOCKET_PING_PERIOD.as_secs(), "a lost ping is no silence");
+const _: () = assert!(
+    SOCKET_DRAIN_TIMEOUT.as_millis() + SOCKET_CLOSE_TIMEOUT.as_millis() < DRAIN_TIMEOUT.as_millis(),
+    "sockets drain inside the server's drain"
+);
+const _: () =
+    assert!(SOCKET_WRITE_BYTES_MAX > SOCKET_BUFFER_BYTES, "tungstenite asks for room beyond its buffer");

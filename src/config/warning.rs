@@ -19,6 +19,8 @@ pub enum Warning {
     EveryoneTrusted,
     /// The console can be reached from the network without TLS.
     StaffDoorExposed { listen: SocketAddr },
+    /// Sign-in is not slowed by address: right for a demo, wrong for an opening.
+    CrowdAllowed,
     /// The database's traffic, with everyone's data, is not forced through TLS.
     DatabaseInTheClear,
 }
@@ -49,6 +51,9 @@ impl Config {
         }
         if !self.staff_listen.ip().is_loopback() && !self.staff_origins.iter().all(secure) {
             found.push(Warning::StaffDoorExposed { listen: self.staff_listen });
+        }
+        if self.crowd && !self.buyers_listen.ip().is_loopback() {
+            found.push(Warning::CrowdAllowed);
         }
         if self.data.database_url.as_deref().is_some_and(in_the_clear) {
             found.push(Warning::DatabaseInTheClear);
@@ -95,6 +100,9 @@ impl fmt::Display for Warning {
                 f,
                 "staff's door listens on {listen} without an https staff_origins: passwords can be read on the way"
             ),
+            Self::CrowdAllowed => {
+                f.write_str("crowd is set on an open door: codes can be guessed from one address without being slowed")
+            }
             Self::DatabaseInTheClear => {
                 f.write_str("database_url names another machine without sslmode=require: everyone's data goes in the clear")
             }

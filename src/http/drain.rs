@@ -36,6 +36,11 @@ impl Drain {
         self.stop.cancelled()
     }
 
+    /// For background work of other modules, which know nothing of doors: cancelled when the drain begins.
+    pub fn token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     pub fn guard(&self) -> Guard {
         Guard { _token: self.work.token() }
     }

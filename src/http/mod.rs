@@ -21,6 +21,7 @@ pub mod extract;
 pub mod guard_io;
 pub mod health;
 pub mod loops;
+pub mod openapi;
 pub mod origin;
 pub mod pages;
 pub mod problem;

@@ -58,6 +58,7 @@ codes! {
     CodeVoid = "CODE_VOID", UNAUTHORIZED, "The code is void; ask for another";
     ChooseRegistration = "CHOOSE_REGISTRATION", CONFLICT, "Several registrations; choose one";
     ViewerDevice = "VIEWER_DEVICE", FORBIDDEN, "Another device picks";
+    DeviceRequestGone = "DEVICE_REQUEST_GONE", CONFLICT, "That device does not ask to pick, or no longer";
     FavouritesTooMany = "FAVOURITES_TOO_MANY", UNPROCESSABLE_ENTITY, "Too many favourites";
     UnitUnknown = "UNIT_UNKNOWN", UNPROCESSABLE_ENTITY, "There is no such unit";
     KeyReused = "KEY_REUSED", CONFLICT, "The key was used for another request";

@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
 use tracing::Instrument;
 
 use super::address::{Peer, client_addr};
+use super::drain::Drain;
 use super::origin::Origins;
 use super::problem::{Code, Problem};
 use crate::domain::network::Network;
@@ -43,6 +45,7 @@ pub struct Shell {
     pub request_timeout: Duration,
     pub body_bytes_max: usize,
     pub in_flight_max: usize,
+    pub drain: Drain,
 }
 
 struct Wrapped {
@@ -113,6 +116,9 @@ async fn wrap(State(wrapped): State<Arc<Wrapped>>, mut request: Request, next: N
         "status" => status.as_u16().to_string())
     .increment(1);
     metrics::histogram!(names::HTTP_SECONDS, "door" => shell.door).record(started.elapsed().as_secs_f64());
+    if is_event_stream(&response) {
+        response = end_with(response, &shell.drain);
+    }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         headers.insert(X_REQUEST_ID, id);
@@ -142,6 +148,17 @@ async fn answer(wrapped: &Wrapped, request: Request, next: Next) -> Response {
         }
         Err(_elapsed) => Problem::new(Code::TimedOut).into_response(),
     }
+}
+
+fn is_event_stream(response: &Response) -> bool {
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// Server-Sent Events have no end of their own; the drain would wait for each of them in vain.
+fn end_with(response: Response, drain: &Drain) -> Response {
+    let stop = drain.token().cancelled_owned();
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(stop)))
 }
 
 /// A client may invent methods; a metric's labels are a closed set.

@@ -22,6 +22,9 @@ metrics_list! {
     histogram HTTP_SECONDS = "kaipan_http_request_seconds", "From request head to answer, by door";
     counter HTTP_SHED = "kaipan_http_shed_total", "Requests refused at once because too many were in flight, by door";
     counter HTTP_PANICS = "kaipan_http_panics_total", "Handlers that panicked, by door; must stay 0";
+    gauge SOCKETS = "kaipan_sockets", "Open WebSockets, by kind (buyer, anonymous)";
+    counter SOCKET_SKIPS = "kaipan_socket_skips_total", "Slow readers that were skipped to the newest board";
+    histogram SOCKET_ANSWER_SECONDS = "kaipan_socket_answer_seconds", "From a pick or ask over a WebSocket to its answer on the socket";
     gauge CONNECTIONS = "kaipan_connections", "Open TCP connections, by door";
     counter CONNECTIONS_REFUSED = "kaipan_connections_refused_total", "Connections closed at once at the cap, by door";
     counter ACCEPT_ERRORS = "kaipan_accept_errors_total", "Failures of accept(), by door; file descriptors used up?";

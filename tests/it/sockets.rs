@@ -24,6 +24,7 @@ fn wrap(router: Router) -> Router {
         request_timeout: Duration::from_secs(1),
         body_bytes_max: 1_024,
         in_flight_max: 100,
+        drain: Drain::default(),
     })
     .around(router.fallback(async || Problem::new(Code::NotFound)))
 }

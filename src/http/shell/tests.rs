@@ -15,6 +15,7 @@ fn shell() -> Shell {
         request_timeout: Duration::from_secs(5),
         body_bytes_max: 16,
         in_flight_max: 2,
+        drain: Drain::default(),
     }
 }
 
@@ -124,4 +125,25 @@ async fn what_is_not_served_is_a_problem_too() {
         let problem: Value = serde_json::from_slice(&body(response).await).unwrap();
         assert_eq!(problem["code"], code);
     }
+}
+
+/// Mutation that turned it red: the stream left as it is, so that a draining server waits its whole time-out.
+#[tokio::test(start_paused = true)]
+async fn an_event_stream_ends_with_the_drain() {
+    let drain = Drain::default();
+    let endless = async || {
+        let ticks = futures_util::stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, std::convert::Infallible>("data: tick\n\n"), ()))
+        });
+        ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(ticks))
+    };
+    let wrap = Wrap::new(Shell { drain: drain.clone(), ..shell() });
+    let app = wrap.around(Router::new().route("/live", get(endless)));
+    let response = app.oneshot(request("GET", "/live", &[])).await.unwrap();
+    let read = tokio::spawn(body(response));
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(!read.is_finished());
+    drain.begin();
+    assert_eq!(read.await.unwrap(), b"data: tick\n\n".repeat(2));
 }

@@ -1,0 +1,92 @@
+//! What the buyers' door is made of: one [`Gateway`] a process, one [`Core`] a loop.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::open::Open;
+use super::rates::Addresses;
+use super::socket::{Hubs, Presence};
+use crate::domain::ids::OpeningId;
+use crate::domain::time::{Clock, Micros};
+use crate::http::health::Readiness;
+use crate::http::token::TokenKey;
+use crate::http::{Backend, Code, Drain, Problem};
+use crate::identity::buyers::Buyers;
+use crate::opening::{Live, Openings};
+use crate::store::Db;
+
+/// What the composition root hands over.
+pub struct Parts {
+    pub openings: Openings,
+    pub db: Db,
+    pub buyers: Buyers,
+    pub backend: Backend,
+    pub clock: Clock,
+    pub token_key: TokenKey,
+    /// Cookies are marked `Secure`: every page is served over TLS.
+    pub secure_cookies: bool,
+    pub drain: Drain,
+    pub readiness: Readiness,
+}
+
+/// Shared by all loops of the process.
+pub struct Gateway {
+    pub parts: Parts,
+    pub presence: Arc<Presence>,
+    pub addresses: Addresses,
+    /// Read by every request, written when an opening appears; never held over an await.
+    open: RwLock<HashMap<OpeningId, Arc<Open>>>,
+}
+
+/// One loop's view: the shared gateway, and the hubs that live on this loop alone.
+#[derive(Clone)]
+pub struct Core {
+    pub gateway: Arc<Gateway>,
+    pub hubs: Arc<Hubs>,
+}
+
+impl Gateway {
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            parts,
+            presence: Arc::default(),
+            addresses: Addresses::default(),
+            open: RwLock::default(),
+        })
+    }
+
+    /// Call inside the runtime of the loop it is for.
+    pub fn core(self: &Arc<Self>) -> Core {
+        Core { gateway: Arc::clone(self), hubs: Arc::default() }
+    }
+
+    /// Wall time, for sessions and codes; an opening has its own clock.
+    pub fn now(&self) -> Micros {
+        self.parts.clock.wall()
+    }
+
+    /// A published opening. Its catalogue is made on the first request that meets it, off the loop.
+    pub async fn find(&self, opening: &OpeningId) -> Result<Arc<Open>, Problem> {
+        if !self.parts.readiness.is_ready() {
+            return Err(Code::NotReady.into());
+        }
+        let live = self.parts.openings.get(opening).ok_or(Code::NotFound)?;
+        if let Some(open) = self.known(&live) {
+            return Ok(open);
+        }
+        let made = Arc::clone(&live);
+        let open = self.parts.backend.run(async move { Arc::new(Open::new(made)) }).await?;
+        let mut known = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        // Whoever came first wins: rates are counted in one place only.
+        let kept = known.entry(opening.clone()).or_insert_with(|| Arc::clone(&open));
+        if !Arc::ptr_eq(&kept.live, &live) {
+            *kept = open;
+        }
+        Ok(Arc::clone(kept))
+    }
+
+    fn known(&self, live: &Arc<Live>) -> Option<Arc<Open>> {
+        let known = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&live.facts.id).filter(|open| Arc::ptr_eq(&open.live, live)).cloned()
+    }
+}

@@ -1,0 +1,118 @@
+//! How often a buyer may ask for something. Keyed by registration, because a sales hall is one address; the bound on
+//! addresses is far looser and only stops floods.
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use crate::domain::ids::RegOrd;
+use crate::http::Problem;
+use crate::limits;
+
+fn quota(per_second: u32, burst: u32) -> Quota {
+    let at_least_one = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+    Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst))
+}
+
+fn check<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> Result<(), Problem> {
+    limiter.check_key(key).map_err(|until| slow_down(until.wait_time_from(DefaultClock::default().now())))
+}
+
+fn slow_down(wait: std::time::Duration) -> Problem {
+    // Rounded up: whoever comes back after exactly this long must not be early.
+    Problem::slow_down(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
+}
+
+/// One opening's limits, by registration. The registrations are those of a roster, so the maps are bounded.
+pub struct Rates {
+    picks: DefaultKeyedRateLimiter<RegOrd>,
+    asks: DefaultKeyedRateLimiter<RegOrd>,
+    writes: DefaultKeyedRateLimiter<RegOrd>,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            picks: RateLimiter::keyed(quota(limits::PICKS_PER_SECOND, limits::PICKS_BURST)),
+            asks: RateLimiter::keyed(quota(limits::ASKS_PER_SECOND, limits::ASKS_BURST)),
+            writes: RateLimiter::keyed(quota(limits::WRITES_PER_SECOND, limits::WRITES_BURST)),
+        }
+    }
+}
+
+impl Rates {
+    pub fn pick(&self, who: RegOrd) -> Result<(), Problem> {
+        check(&self.picks, &who)
+    }
+
+    pub fn ask(&self, who: RegOrd) -> Result<(), Problem> {
+        check(&self.asks, &who)
+    }
+
+    /// Favourites, devices, giving up.
+    pub fn write(&self, who: RegOrd) -> Result<(), Problem> {
+        check(&self.writes, &who)
+    }
+}
+
+/// Requests without a session, by address.
+pub struct Addresses(DefaultKeyedRateLimiter<IpAddr>);
+
+impl Default for Addresses {
+    fn default() -> Self {
+        let quota = quota(limits::ADDRESS_REQUESTS_PER_SECOND, limits::ADDRESS_REQUESTS_BURST);
+        Self(RateLimiter::keyed(quota))
+    }
+}
+
+impl Addresses {
+    pub fn check(&self, address: IpAddr) -> Result<(), Problem> {
+        check(&self.0, &address)
+    }
+
+    /// Forgets addresses that have their whole burst again; called now and then, or the map would grow for ever.
+    pub fn forget_idle(&self) {
+        self.0.retain_recent();
+        self.0.shrink_to_fit();
+    }
+}
+
+/// Frames of one socket.
+pub struct Frames(DefaultDirectRateLimiter);
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self(RateLimiter::direct(quota(limits::FRAMES_PER_SECOND, limits::FRAMES_BURST)))
+    }
+}
+
+impl Frames {
+    pub fn check(&self) -> Result<(), Problem> {
+        self.0.check().map_err(|until| slow_down(until.wait_time_from(DefaultClock::default().now())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Code;
+
+    #[test]
+    fn one_buyers_taps_are_bounded_and_nobody_elses() {
+        let rates = Rates::default();
+        let granted = (0..1_000).take_while(|_| rates.pick(RegOrd(1)).is_ok()).count();
+        assert!(
+            (limits::PICKS_BURST as usize..limits::PICKS_BURST as usize * 2).contains(&granted),
+            "{granted}"
+        );
+        let refused = rates.pick(RegOrd(1)).unwrap_err();
+        assert_eq!(refused.code, Code::SlowDown);
+        let wait_ms = refused.params["retry_after_ms"].as_u64().unwrap();
+        assert!((1..=1_000).contains(&wait_ms), "{wait_ms}");
+        assert!(rates.pick(RegOrd(2)).is_ok());
+        assert!(rates.ask(RegOrd(1)).is_ok(), "an ask is never spent by picks");
+    }
+}

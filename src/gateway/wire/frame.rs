@@ -1,0 +1,165 @@
+//! Frames of `kaipan.v1`: one JSON object each, tag `t`.
+
+use std::fmt::Write as _;
+
+use axum::extract::ws::Utf8Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Number, Value};
+
+use super::{Answer, Claim, DeviceRequest};
+use crate::http::Problem;
+use crate::http::extract::parse_json;
+use crate::opening::board::{Snapshot, Status, Tick};
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum ServerFrame {
+    Hello(Hello),
+    Mine {
+        claims: Vec<Claim>,
+    },
+    Answer(Answer),
+    Claim {
+        claim: Claim,
+    },
+    Control {
+        phase: &'static str,
+        paused: bool,
+        start_ms: i64,
+        end_ms: i64,
+        now_ms: i64,
+    },
+    Device {
+        device: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request: Option<DeviceRequest>,
+    },
+    Time {
+        c: Number,
+        now_ms: i64,
+    },
+    Error {
+        code: &'static str,
+        params: Map<String, Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Hello {
+    pub protocol: u32,
+    pub opening: String,
+    pub now_ms: i64,
+    pub phase: &'static str,
+    pub paused: bool,
+    pub start_ms: i64,
+    pub end_ms: i64,
+    pub device: &'static str,
+    pub seq: i64,
+}
+
+impl ServerFrame {
+    pub fn text(&self) -> Utf8Bytes {
+        // Strings and numbers always serialise; an empty frame would be ignored by every client.
+        serde_json::to_string(self).unwrap_or_default().into()
+    }
+
+    pub fn error(problem: Problem, key: Option<String>) -> Self {
+        Self::Error { code: problem.code.as_str(), params: problem.params, key }
+    }
+}
+
+/// One digit a unit, by ordinal.
+pub fn status_digits(statuses: &[Status]) -> String {
+    statuses.iter().map(|status| char::from(status.digit())).collect()
+}
+
+/// Written by hand, as it is the one frame whose size grows with the opening; encoded once for all connections.
+pub fn snapshot_frame(snapshot: &Snapshot) -> String {
+    format!(r#"{{"t":"snapshot","seq":{},"status":"{}"}}"#, snapshot.seq, status_digits(&snapshot.statuses))
+}
+
+/// Encoded once for all connections.
+pub fn board_frame(tick: &Tick) -> String {
+    let mut text = format!(r#"{{"t":"board","from":{},"to":{},"u":["#, tick.from, tick.to);
+    for (at, (unit, status)) in tick.changes.iter().enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        // Writing into a String can not fail.
+        let _ = write!(text, "{comma}{},{}", unit.0, char::from(status.digit()));
+    }
+    text.push_str("]}");
+    text
+}
+
+/// What a client may say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientFrame {
+    Pick { key: String, unit: u32 },
+    Ask { key: String },
+    Snapshot,
+    Time { c: Number },
+}
+
+#[derive(Deserialize)]
+struct Tag {
+    t: String,
+}
+
+#[derive(Deserialize)]
+struct PickBody {
+    key: String,
+    unit: u32,
+}
+
+#[derive(Deserialize)]
+struct AskBody {
+    key: String,
+}
+
+#[derive(Deserialize)]
+struct TimeBody {
+    c: Number,
+}
+
+/// Only to name the frame that an error answers.
+#[derive(Deserialize)]
+struct KeyOnly {
+    key: String,
+}
+
+impl ClientFrame {
+    /// The key of the pick that the frame is about.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Pick { key, .. } | Self::Ask { key } => Some(key),
+            Self::Snapshot | Self::Time { .. } => None,
+        }
+    }
+
+    /// Reads a frame; the problem names the field, and the key comes along if the frame had one.
+    pub fn parse(text: &str) -> Result<Self, (Problem, Option<String>)> {
+        Self::read(text.as_bytes())
+            .map_err(|problem| (problem, parse_json::<KeyOnly>(text.as_bytes()).ok().map(|only| only.key)))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Problem> {
+        let Tag { t } = parse_json(bytes)?;
+        Ok(match t.as_str() {
+            "pick" => {
+                let PickBody { key, unit } = parse_json(bytes)?;
+                Self::Pick { key, unit }
+            }
+            "ask" => {
+                let AskBody { key } = parse_json(bytes)?;
+                Self::Ask { key }
+            }
+            "snapshot" => Self::Snapshot,
+            "time" => {
+                let TimeBody { c } = parse_json(bytes)?;
+                Self::Time { c }
+            }
+            _ => return Err(Problem::malformed("t")),
+        })
+    }
+}
