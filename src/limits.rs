@@ -77,6 +77,9 @@ const _: () = assert!(
 /// The largest spreadsheet that is taken. Ten thousand registrations are 0.7 MB.
 pub const IMPORT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Uploads read at the same time: each takes a core and up to the unpacked size in memory.
+pub const IMPORTS_AT_ONCE: usize = 2;
+
 /// What an .xlsx may unpack to, all its parts together: an .xlsx is a zip file, and a zip file of 16 MiB can hold 16 GiB.
 pub const IMPORT_UNPACKED_BYTES_MAX: u64 = 160 * 1024 * 1024;
 

@@ -1,6 +1,7 @@
 //! The routes, one file a subject.
 
 mod holds;
+mod imports;
 mod lifecycle;
 mod lists;
 mod live;
@@ -38,6 +39,7 @@ fn api() -> OpenApiRouter<Console> {
         .routes(routes!(openings::projects, openings::add_project))
         .routes(routes!(openings::list, openings::add))
         .routes(routes!(openings::show, openings::change))
+        .merge(imports::routes())
         .routes(routes!(lists::units))
         .routes(routes!(lists::withhold))
         .routes(routes!(lists::unwithhold))
