@@ -1,17 +1,17 @@
 # The parts of the test run, one function each; sourced by scripts/test.sh. Each runs from the repository's root with
 # `set -e`, prints what it likes, and fails by its exit status.
 
-all_parts=(format types web-unit web-build web-size clippy licences tree unit it-sqlite it-postgres)
+all_parts=(format types web-unit web-build web-size clippy licences tree unit loom it-sqlite it-postgres)
 quick_parts=(format clippy tree unit types web-unit)
 
 # Parts whose log holds test counts; of the others only the exit status counts.
 is_suite() {
-  case $1 in tree | unit | it-* | web-unit) ;; *) return 1 ;; esac
+  case $1 in tree | unit | loom | it-* | web-unit) ;; *) return 1 ;; esac
 }
 
 # A hang must not eat the whole run. Generous: a cold build on two cores is inside.
 limit_s() {
-  case $1 in clippy | unit | it-*) echo 1800 ;; *) echo 600 ;; esac
+  case $1 in clippy | unit | loom | it-*) echo 1800 ;; *) echo 600 ;; esac
 }
 
 # npm ci when the lock differs from the one that was installed, and only then.
@@ -34,7 +34,14 @@ part_licences() { cargo deny --locked check --hide-inclusion-graph bans licenses
 part_tree() { cargo nextest run --locked --test tree; }
 
 # Unit, model and property tests of every crate, each test in a process of its own.
-part_unit() { cargo nextest run --locked --workspace --lib --bins; }
+part_unit() { cargo nextest run --locked --workspace --lib --bins --tests -E 'not binary(it) and not binary(tree)'; }
+
+# Every interleaving of gate 1 that the memory model permits. In a target folder of its own: another --cfg rebuilds all.
+part_loom() {
+  # Optimised, or the search takes minutes; without LTO, or the link does.
+  CARGO_PROFILE_RELEASE_LTO=off RUSTFLAGS="--cfg loom" \
+    cargo test --locked --package kaipan-inventory --release --lib --target-dir target/loom loom_
+}
 
 # The black-box suite, in two parts by database. Through `cargo test`, because its tests then share one process and
 # with it one Postgres cluster; nextest would start a cluster for each test.
