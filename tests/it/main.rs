@@ -22,3 +22,4 @@ mod second;
 mod secrets;
 mod sockets;
 mod sql;
+mod staff;

@@ -36,7 +36,13 @@ impl Buyers {
     /// Reads every change since the last time; at start, everything.
     pub async fn catch_up(&self) -> Result<(), BuyerError> {
         let mut read = self.inner.db.read().await?;
-        let heads = fetch_all!(read, (OpeningId, i64), "SELECT opening_id, version FROM device_head")?;
+        // Openings that were put away take no sign-ins and no picks; their devices need no memory.
+        let heads = fetch_all!(
+            read,
+            (OpeningId, i64),
+            "SELECT d.opening_id, d.version FROM device_head d JOIN opening_head h ON h.opening_id = d.opening_id
+             WHERE h.phase IN ('published', 'armed', 'live', 'closed')"
+        )?;
         drop(read);
         for (opening, head) in heads {
             let mut from = self.inner.devices.followed(&opening);
