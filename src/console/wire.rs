@@ -306,6 +306,9 @@ pub struct RegistrationLine {
     pub document_masked: String,
     pub consultant: String,
     pub group: String,
+    /// `passed`, `pending` or `failed`: who may look and not pick.
+    pub eligibility: String,
+    pub lot_number: Option<i64>,
     pub earnest_fen: i64,
 }
 

@@ -161,6 +161,9 @@ pub struct Person {
     pub earnest: Fen,
     pub consultant: String,
     pub group: String,
+    /// `passed`, `pending` or `failed`.
+    pub eligibility: String,
+    pub lot_number: Option<i64>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -183,6 +186,8 @@ struct PersonRow {
     earnest_fen: Fen,
     consultant: String,
     group_name: String,
+    eligibility: String,
+    lot_number: Option<i64>,
 }
 
 impl PersonRow {
@@ -200,6 +205,8 @@ impl PersonRow {
             earnest: self.earnest_fen,
             consultant: self.consultant,
             group: self.group_name,
+            eligibility: self.eligibility,
+            lot_number: self.lot_number,
         };
         Ok((RegOrd(u32::try_from(self.ord).unwrap_or(u32::MAX)), person))
     }
@@ -215,7 +222,7 @@ pub async fn people_with_claims(
         read,
         PersonRow,
         "SELECT ord, id, code, name_sealed, phone_sealed, document_kind, document_sealed, earnest_fen, consultant,
-                group_name
+                group_name, eligibility, lot_number
          FROM registration
          WHERE opening_id = $1
            AND ord IN (SELECT registration_ord FROM claim WHERE opening_id = $1 AND registration_ord IS NOT NULL)",
@@ -235,7 +242,7 @@ pub async fn person(
         read,
         PersonRow,
         "SELECT ord, id, code, name_sealed, phone_sealed, document_kind, document_sealed, earnest_fen, consultant,
-                group_name
+                group_name, eligibility, lot_number
          FROM registration WHERE opening_id = $1 AND code = $2",
         opening,
         code
@@ -253,7 +260,7 @@ pub async fn roster(
         read,
         PersonRow,
         "SELECT ord, id, code, name_sealed, phone_sealed, document_kind, document_sealed, earnest_fen, consultant,
-                group_name
+                group_name, eligibility, lot_number
          FROM registration WHERE opening_id = $1 ORDER BY ord",
         opening
     )?;

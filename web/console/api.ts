@@ -35,6 +35,11 @@ async function call<T>(path: string, options?: RequestOptions): Promise<T> {
   }
 }
 
+/** A unit that the price list left without a total counts as zero; the check before publication stops it. */
+const priced = (unit: UnitAdmin): UnitAdmin => ({ ...unit, total_fen: unit.total_fen ?? 0 });
+/** A hold that no longer runs has no deadline; it sorts first and shows none. */
+const timedHold = (hold: Hold): Hold => ({ ...hold, deadline_ms: hold.deadline_ms ?? 0 });
+
 const post = <T>(path: string, body: unknown = {}) => call<T>(path, { method: "POST", body });
 const at = (opening: string, rest = "") => `/openings/${encodeURIComponent(opening)}${rest}`;
 
@@ -83,7 +88,7 @@ export const act = (id: string, action: Action, reason?: string) =>
   timed(post<OpeningAdmin>(at(id, `/${action}`), reason === undefined ? {} : { reason }));
 
 // ---- preparation ----
-export const listUnits = async (id: string) => (await call<{ units: UnitAdmin[] }>(at(id, "/units"))).units;
+export const listUnits = async (id: string) => (await call<{ units: UnitAdmin[] }>(at(id, "/units"))).units.map(priced);
 export const withhold = (id: string, units: number[], reason: string) =>
   post<unknown>(at(id, "/units/withhold"), { units, reason });
 export const unwithhold = (id: string, units: number[]) => post<unknown>(at(id, "/units/unwithhold"), { units });
@@ -110,20 +115,19 @@ export const summary = (id: string) => timed(call<Summary>(at(id, "/summary")));
 
 // ---- cashier ----
 export const listHolds = async (id: string, q: string, state?: string) =>
-  (await call<{ holds: Hold[] }>(at(id, "/holds") + query({ q, state }))).holds;
-export const pay = (
+  (await call<{ holds: Hold[] }>(at(id, "/holds") + query({ q, state }))).holds.map(timedHold);
+export const pay = async (
   id: string,
   hold: Pick<Hold, "claim" | "generation">,
   body: { method: PaymentMethod; reference: string; amount_fen: number },
-) =>
-  post<{ payment: Payment; hold: Hold }>(at(id, `/holds/${hold.claim}/payments`), {
-    generation: hold.generation,
-    ...body,
-  });
-export const release = (id: string, hold: Pick<Hold, "claim" | "generation">, reason: string) =>
-  post<Hold>(at(id, `/holds/${hold.claim}/release`), { generation: hold.generation, reason });
-export const extend = (id: string, hold: Pick<Hold, "claim" | "generation">, reason: string) =>
-  post<Hold>(at(id, `/holds/${hold.claim}/extend`), { generation: hold.generation, reason });
+) => {
+  const path = at(id, `/holds/${hold.claim}/payments`);
+  const done = await post<{ payment: Payment; hold: Hold }>(path, { generation: hold.generation, ...body });
+  return { payment: done.payment, hold: timedHold(done.hold) };
+};
+type HoldAction = "release" | "extend" | "revive";
+export const actOnHold = async (id: string, hold: Pick<Hold, "claim" | "generation">, action: HoldAction, reason: string) =>
+  timedHold(await post<Hold>(at(id, `/holds/${hold.claim}/${action}`), { generation: hold.generation, reason }));
 export const listRefunds = async (id: string) => (await call<{ refunds: Payment[] }>(at(id, "/refunds"))).refunds;
 
 // ---- afterwards ----

@@ -9,11 +9,18 @@ export function wordParams(params: Params | null | undefined): WordParams {
   const out: WordParams = {};
   for (const [name, value] of Object.entries(params ?? {})) {
     if (typeof value === "number") out[name] = value;
+    else if (typeof value === "string" && name === "reason") out[name] = maybe(`why.${value}`, numbers(params)) ?? value;
     else if (typeof value === "string") out[name] = maybe(`${name}.${value}`) ?? stateWord(name, value) ?? value;
     else if (value !== null && value !== undefined) out[name] = JSON.stringify(value);
   }
   if (typeof out.retry_after_ms === "number") out.seconds = Math.ceil(out.retry_after_ms / 1000);
   return out;
+}
+
+/** The bounds that a reason names: `{min}`, `{max}`. */
+function numbers(params: Params | null | undefined): WordParams {
+  const found = Object.entries(params ?? {}).filter(([, value]) => typeof value === "number");
+  return { min: 0, max: 0, ...(Object.fromEntries(found) as WordParams) };
 }
 
 /** `from` and `to` of a refused transition are states. */
@@ -25,10 +32,17 @@ export function problemText(error: unknown): string {
   if (error instanceof NoAnswer) return t(error.why === "timeout" ? "err.timeout" : "err.network");
   if (!(error instanceof Problem)) return t("err.page", { detail: String(error) });
   const params = { seconds: 1, field: "", right: "", detail: "", ...wordParams(error.params) };
-  const text = maybe(`err.${error.code}`, params);
+  const text = maybe(`err.${variant(error)}`, params);
   if (text !== null) return text;
   if (error.status >= 500) return t("err.server", { code: error.code });
   return t("err.unknown", { code: error.code });
+}
+
+/** Some codes have a fuller sentence when the server says more, and a shorter one when it says less. */
+function variant(error: Problem): string {
+  if (error.code === "FIELD_INVALID" && typeof error.params.reason === "string") return "FIELD_REASON";
+  if (error.code === "TRANSITION_REFUSED" && error.params.to === undefined) return "TRANSITION_REFUSED_NOW";
+  return error.code;
 }
 
 /** The number to read to whoever looks into the server's log. */

@@ -126,6 +126,8 @@ fn line(person: Person) -> RegistrationLine {
         document_kind: person.document_kind,
         consultant: person.consultant,
         group: person.group,
+        eligibility: person.eligibility,
+        lot_number: person.lot_number,
         earnest_fen: person.earnest.0,
     }
 }

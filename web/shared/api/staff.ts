@@ -48,6 +48,7 @@ export interface OpeningAdmin extends OpeningDraft {
   registrations: { total: number; earnest_fen: number };
   units_hash?: string | null;
   roster_hash?: string | null;
+  simulated?: boolean;
   buyer_url: string;
   screen_url: string;
   now_ms: number;
@@ -152,10 +153,11 @@ export interface ImportReport {
   by_kind?: Partial<PerKind>;
   refused: ImportRow[];
   warnings: ImportRow[];
-  added: number;
-  changed: { what: string; field: string; before: string; after: string }[];
-  unchanged: number;
-  missing: string[];
+  /** Against what the opening holds; absent when the file was read without one. */
+  added?: number;
+  changed?: { what: string; field: string; before: string; after: string }[];
+  unchanged?: number;
+  missing?: string[];
   stored: boolean;
 }
 
