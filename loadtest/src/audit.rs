@@ -33,16 +33,20 @@ pub struct Claim {
     pub key: Option<String>,
     pub state: String,
     pub occupying: bool,
-    /// Journal sequence of the entry that granted it, and of the last one that changed it.
+    /// Journal sequence of the entry that granted it.
     pub seq: i64,
-    pub changed_seq: i64,
 }
 
-/// An entry of the journal: what happened, to which claim on which unit, where it is about one.
 #[derive(Debug, Clone, Deserialize)]
 pub struct JournalEntry {
     pub seq: i64,
     pub kind: String,
+    pub body: JournalBody,
+}
+
+/// Of an entry, which claim on which unit it is about, where it is about one.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct JournalBody {
     pub claim: Option<String>,
     pub unit: Option<u32>,
 }
@@ -92,8 +96,8 @@ fn replay<'a>(journal: &'a [JournalEntry], doubled: &mut BTreeSet<u32>) -> BTree
     let mut withheld = Vec::new();
     let mut occupants: BTreeMap<u32, &str> = BTreeMap::new();
     for entry in in_order {
-        let claim = entry.claim.as_deref();
-        if let (Some(claim), Some(unit)) = (claim, entry.unit) {
+        let claim = entry.body.claim.as_deref();
+        if let (Some(claim), Some(unit)) = (claim, entry.body.unit) {
             unit_of.insert(claim, unit);
         }
         let unit = claim.and_then(|claim| unit_of.get(claim).copied());
@@ -197,12 +201,8 @@ fn journal(truth: &Truth, findings: &mut Vec<Finding>) {
     if seqs.len() != truth.journal.len() {
         findings.push(Finding::JournalGap { after: 0 });
     }
-    for claim in &truth.claims {
-        for seq in [claim.seq, claim.changed_seq] {
-            if !seqs.contains(&seq) {
-                findings.push(Finding::JournalGap { after: seq - 1 });
-            }
-        }
+    for claim in truth.claims.iter().filter(|claim| !seqs.contains(&claim.seq)) {
+        findings.push(Finding::JournalGap { after: claim.seq - 1 });
     }
     findings.dedup();
 }

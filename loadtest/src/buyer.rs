@@ -182,7 +182,7 @@ impl Buyer {
         }
         let thought = if self.taps == 0 {
             // Not among the first: anywhere in the two minutes.
-            crate::schedule::WINDOW.mul_f64(self.rng.random::<f64>())
+            self.world.schedule.window().mul_f64(self.rng.random::<f64>())
         } else {
             now + Duration::from_millis(self.rng.random_range(600..4_000))
         };

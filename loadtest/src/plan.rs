@@ -25,6 +25,9 @@ pub struct Plan {
     /// How many of the people play; the machine's size if absent.
     #[serde(default)]
     pub buyers_max: Option<usize>,
+    /// How long taps go on after the start; two minutes if absent.
+    #[serde(default)]
+    pub tap_for_s: Option<u64>,
     /// The same seed wants the same units at the same moments.
     #[serde(default)]
     pub seed: u64,

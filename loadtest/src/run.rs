@@ -101,6 +101,7 @@ pub async fn run(plan: &Plan, out: &mut (impl Write + Send)) -> Result<(), RunEr
     record.write(What::Run { opening: plan.opening.clone(), buyers: people.len(), simulated: true })?;
     let mut rng = rng_of(plan.seed, usize::MAX);
     let start = instant_of(opening.start_ms - opening.now_ms);
+    let window = plan.tap_for_s.map_or(WINDOW, Duration::from_secs);
     let (cashier, bills) = Cashier::desk();
     let counts = Arc::new(Counts::default());
     recount(&counts, &before);
@@ -108,13 +109,13 @@ pub async fn run(plan: &Plan, out: &mut (impl Write + Send)) -> Result<(), RunEr
         sign_in,
         record,
         counts,
-        schedule: Schedule::new(people.len() * TAPS_PER_HUNDRED / 100, &mut rng),
+        schedule: Schedule::new(people.len() * TAPS_PER_HUNDRED / 100, window, &mut rng),
         eyes: Eyes::new(catalogue.units.len()),
         homes: Taste::of(&catalogue.units, Kind::Home, &mut rng),
         parking: Taste::of(&catalogue.units, Kind::Parking, &mut rng),
         cashier,
         start,
-        patience_ends: (start + WINDOW).max(Instant::now()) + PATIENCE,
+        patience_ends: (start + window).max(Instant::now()) + PATIENCE,
         favourites_max: opening.favourites_max,
         doors,
     });
@@ -272,6 +273,7 @@ mod tests {
             sessions: PathBuf::new(),
             people: (0..people).map(person).collect(),
             buyers_max: Some(5),
+            tap_for_s: None,
             seed: 9,
         }
     }

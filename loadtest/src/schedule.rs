@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// How long the load lasts after the start.
+/// How long the load lasts after the start, if the plan says nothing else.
 pub const WINDOW: Duration = Duration::from_secs(120);
 const FIRST_SECOND: Duration = Duration::from_secs(1);
 
@@ -17,26 +17,33 @@ pub struct Schedule {
     /// Held only to take a moment out; never across an await.
     rest: Mutex<BTreeSet<Duration>>,
     first: Vec<Duration>,
+    window: Duration,
 }
 
 impl Schedule {
-    /// `taps` moments, `taps / 3` of them in the first second and crowded towards its beginning, as thumbs are.
-    pub fn new(taps: usize, rng: &mut impl Rng) -> Self {
+    /// `taps` moments in `window`, `taps / 3` of them in the first second and crowded towards its beginning, as thumbs are.
+    pub fn new(taps: usize, window: Duration, rng: &mut impl Rng) -> Self {
         let in_first = taps / 3;
         let mut first: Vec<Duration> =
             (0..in_first).map(|_| FIRST_SECOND.mul_f64(rng.random::<f64>().powi(2))).collect();
         first.sort_unstable();
-        let span = WINDOW - FIRST_SECOND;
+        let window = window.max(2 * FIRST_SECOND);
+        let span = window - FIRST_SECOND;
         let mut rest = BTreeSet::new();
         while rest.len() < taps - in_first {
             rest.insert(FIRST_SECOND + span.mul_f64(rng.random::<f64>()));
         }
-        Self { rest: Mutex::new(rest), first }
+        Self { rest: Mutex::new(rest), first, window }
     }
 
     /// The moments of the first second, earliest first.
     pub fn first_second(&self) -> &[Duration] {
         &self.first
+    }
+
+    /// How long the load lasts after the start.
+    pub fn window(&self) -> Duration {
+        self.window
     }
 
     /// The next free moment at or after `earliest`; none when the load is over.
@@ -56,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_third_in_the_first_second_and_the_rest_over_two_minutes() {
-        let schedule = Schedule::new(1_800, &mut StdRng::seed_from_u64(1));
+        let schedule = Schedule::new(1_800, WINDOW, &mut StdRng::seed_from_u64(1));
         assert_eq!(schedule.first_second().len(), 600);
         assert!(schedule.first_second().iter().all(|at| *at < FIRST_SECOND));
         let rest: Vec<_> = std::iter::from_fn(|| schedule.take_after(Duration::ZERO)).collect();
@@ -69,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_moment_is_taken_once_and_never_in_the_past() {
-        let schedule = Schedule::new(30, &mut StdRng::seed_from_u64(2));
+        let schedule = Schedule::new(30, WINDOW, &mut StdRng::seed_from_u64(2));
         let half = WINDOW / 2;
         let first = schedule.take_after(half);
         let second = schedule.take_after(half);
