@@ -1,7 +1,10 @@
 //! The command line: one file a command. It turns flags into settings, calls the layers below and says in words what
 //! came of it; no rule of the product lives here.
 
+mod demo;
 mod import;
+mod lifeline;
+mod opening;
 mod serve;
 mod staff;
 
@@ -19,6 +22,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Play an opening on this machine, with a simulated crowd
+    Demo(demo::Arguments),
+    /// What an opening's data says
+    Opening(opening::Arguments),
     /// Serve buyers and staff until SIGTERM or Ctrl-C
     Serve(serve::Arguments),
     /// Accounts of staff
@@ -30,6 +37,8 @@ enum Command {
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Opening(arguments) => opening::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Staff(arguments) => staff::run(arguments),
         Command::Import(arguments) => import::run(arguments),

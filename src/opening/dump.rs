@@ -1,4 +1,7 @@
 //! An opening's truth as plain values: every claim and every journal entry, for audits and the notary's copy.
+//!
+//! The opening may be running. One statement reads the claims together with the head's sequence, and the journal is
+//! cut there: what is printed was all true at one moment.
 
 use serde::Serialize;
 
@@ -23,6 +26,14 @@ pub struct DumpedClaim {
     pub seq: i64,
 }
 
+/// A claim, and the head's next sequence when it was read.
+#[derive(sqlx::FromRow)]
+struct Snapshot {
+    next_seq: i64,
+    #[sqlx(flatten)]
+    claim: DumpedClaim,
+}
+
 #[derive(Debug, Serialize)]
 pub struct DumpedEntry {
     pub seq: i64,
@@ -36,19 +47,24 @@ pub struct DumpedEntry {
 const PAGE: i64 = 5_000;
 
 pub async fn dump(ledger: &Ledger, read: &mut Reader, opening: &OpeningId) -> Result<Dump, StoreError> {
-    let claims = fetch_all!(
+    let snapshot = fetch_all!(
         read,
-        DumpedClaim,
-        "SELECT c.id, c.unit_ord AS unit, r.code AS registration, c.request_key AS key, c.state, c.occupying, c.seq
+        Snapshot,
+        "SELECT h.next_seq, c.id, c.unit_ord AS unit, r.code AS registration, c.request_key AS key, c.state,
+                c.occupying, c.seq
          FROM claim c
+         JOIN opening_head h ON h.opening_id = c.opening_id
          LEFT JOIN registration r ON r.opening_id = c.opening_id AND r.ord = c.registration_ord
          WHERE c.opening_id = $1 ORDER BY c.seq",
         opening
     )?;
+    let end = snapshot.first().map_or(i64::MAX, |row| row.next_seq);
+    let claims = snapshot.into_iter().map(|row| row.claim).collect();
     let mut journal = Vec::new();
     loop {
         let after = journal.last().map_or(0, |entry: &DumpedEntry| entry.seq);
-        let page = ledger.journal_after(opening, after, PAGE).await?;
+        let mut page = ledger.journal_after(opening, after, PAGE).await?;
+        page.retain(|entry| entry.seq < end);
         if page.is_empty() {
             return Ok(Dump { claims, journal });
         }
