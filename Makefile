@@ -1,15 +1,21 @@
 # The targets people use. Each is one line here; the work is in scripts/, where it can be read and run alone.
 #
+#   make run       an opening with a simulated crowd on this machine; stop with Ctrl-C, run again to resume
+#                  its options:  make run ARGS="--start-in 20s --lan"
 #   make check     the quick loop while writing: format, lints, unit tests, types (under two minutes warm)
 #   make test      every check there is, on real databases and in a real browser; CI runs exactly this
 #                  one part alone:  make test PARTS="clippy it-postgres"
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help check test
+.PHONY: help run check test
 
 help:
 	@sed -n 's/^#   //p' Makefile
+
+run:
+	@scripts/prepare.sh run
+	@scripts/run.sh $(ARGS)
 
 check:
 	@scripts/prepare.sh check

@@ -42,5 +42,8 @@ pub mod console;
 /// L5 · The composition root: builds everything, mounts the doors, takes it down in order.
 pub mod app;
 
+/// L5 · `kaipan demo`: an opening with a simulated crowd on one machine, over the public wire.
+pub mod demo;
+
 /// L5 · The command line, one file a command.
 pub mod cli;

@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 
 use clap::Args;
 
-use super::refuse;
+use super::{lifeline, refuse};
 use crate::app;
 use crate::config::Settings;
 
@@ -13,6 +13,10 @@ use crate::config::Settings;
 pub struct Arguments {
     #[command(flatten)]
     settings: Settings,
+
+    /// End when standard input ends: for a supervisor that holds its other end
+    #[arg(long, hide = true)]
+    lifeline: bool,
 }
 
 pub fn run(arguments: Arguments) -> ExitCode {
@@ -21,6 +25,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Ok(config) => config,
         Err(error) => return refuse(error),
     };
+    if arguments.lifeline {
+        lifeline::follow();
+    }
     match app::serve(&config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(error),
