@@ -279,6 +279,42 @@ fn loom_a_claim_heard_from_the_database_is_mine_before_its_place_is_used() {
     });
 }
 
+/// Whoever is told that a unit is gone, by a look or by a lost exchange, finds its places used. Mutations
+/// caught: unit before places in `confirm`; Relaxed for the failure in `UnitCell::exchange`.
+#[test]
+fn loom_a_unit_seen_taken_has_its_place_used() {
+    model(|| {
+        let inventory = inventory();
+        let other = spawn(&inventory, |inventory| {
+            if let Pick::Won(ticket) = inventory.pick(0, 0, CLASS, &[0]) {
+                inventory.confirm(ticket);
+            }
+        });
+        if inventory.pick(0, 1, CLASS, &[1]) == (Pick::Taken { owner: 0 }) {
+            assert_eq!(inventory.quota(0, CLASS), Quota { limit: 1, pending: 0, used: 1 });
+        }
+        other.join().unwrap();
+    });
+}
+
+/// And whoever sees a place used finds the unit it was used for. Mutation caught: Relaxed in
+/// `QuotaCell::read`.
+#[test]
+fn loom_a_place_seen_used_has_its_unit_gone() {
+    model(|| {
+        let inventory = inventory();
+        let other = spawn(&inventory, |inventory| {
+            if let Pick::Won(ticket) = inventory.pick(0, 0, CLASS, &[0]) {
+                inventory.confirm(ticket);
+            }
+        });
+        if inventory.quota(0, CLASS).used == 1 {
+            assert_ne!(inventory.state(0), UnitState::Free);
+        }
+        other.join().unwrap();
+    });
+}
+
 /// Picks run while two threads make room: what `units()` has counted is never unknown, and a word does not
 /// move. Mutations caught: Relaxed in `Segments::grow`, Relaxed in `Segments::len`, length before boxes.
 #[test]

@@ -166,24 +166,37 @@ impl Model {
     }
 }
 
+fn limit() -> impl Strategy<Value = u16> {
+    prop_oneof![1 => Just(0), 6 => 1..4u16, 1 => Just(NO_LIMIT)]
+}
+
 impl ReferenceStateMachine for Model {
     type State = Self;
     type Transition = Operation;
 
+    /// Begins with three units and three holders, so that picks win from the start.
     fn init_state() -> BoxedStrategy<Self> {
-        Just(Self::default()).boxed()
+        vec([limit(), limit()], 3)
+            .prop_map(|limits| {
+                let quota = |limit| Quota { limit, ..Quota::default() };
+                let holders = limits.into_iter().map(|limits| limits.map(quota)).collect();
+                Self { units: vec![Unit::Free; 3], holders, ..Self::default() }
+            })
+            .boxed()
     }
 
-    /// Few units and holders, so that operations meet; numbers one beyond what can exist, so that some miss.
+    /// Few units and holders, so that operations meet; numbers beyond what exists, so that some miss.
     fn transitions(_: &Self) -> BoxedStrategy<Operation> {
-        let (unit, holder, owner, class) = (0..5u32, 0..5u32, 0..4u32, 0..=CLASSES as u8);
-        let limit = prop_oneof![0..4u16, Just(NO_LIMIT)];
+        let (unit, owner) = (0..5u32, 0..4u32);
+        let holder = prop_oneof![9 => 0..3u32, 1 => 3..5u32];
+        let class = prop_oneof![9 => Just(0u8), 2 => Just(1), 1 => Just(CLASSES as u8)];
+        let holders = prop_oneof![9 => vec(holder.clone(), 1..=2), 1 => vec(holder.clone(), 0..4)];
         prop_oneof![
             1 => (0..5u32).prop_map(Operation::GrowUnits),
             1 => (0..5u32).prop_map(Operation::GrowHolders),
-            3 => (holder.clone(), class.clone(), limit)
+            3 => (holder.clone(), class.clone(), limit())
                 .prop_map(|(holder, class, limit)| Operation::SetLimit { holder, class, limit }),
-            8 => (unit.clone(), owner.clone(), class.clone(), vec(holder.clone(), 0..4))
+            8 => (unit.clone(), owner.clone(), class.clone(), holders)
                 .prop_map(|(unit, owner, class, holders)| Operation::Pick { unit, owner, class, holders }),
             3 => (0..9usize).prop_map(Operation::Confirm),
             3 => (0..9usize).prop_map(Operation::Undo),
@@ -250,8 +263,14 @@ impl StateMachineTest for Tested {
     type SystemUnderTest = Self;
     type Reference = Model;
 
-    fn init_test(_: &Model) -> Self {
-        Self { inventory: Inventory::new(CLASSES as u8), waiting: Vec::new() }
+    fn init_test(model: &Model) -> Self {
+        let inventory = Inventory::new(CLASSES as u8);
+        inventory.grow_units(model.units.len() as u32).unwrap();
+        inventory.grow_holders(model.holders.len() as u32).unwrap();
+        for (holder, quotas) in (0..).zip(&model.holders) {
+            (0..).zip(quotas).for_each(|(class, quota)| inventory.set_limit(holder, class, quota.limit));
+        }
+        Self { inventory, waiting: Vec::new() }
     }
 
     fn apply(mut tested: Self, model: &Model, operation: Operation) -> Self {
@@ -326,8 +345,8 @@ fn the_inventory_does_what_the_plain_model_does() {
     });
     match result {
         Ok(()) => {}
-        Err(TestError::Fail(reason, (_, operations, _))) => {
-            panic!("KAIPAN_SEED={seed}: {reason}\nshortest sequence: {operations:#?}")
+        Err(TestError::Fail(reason, (model, operations, _))) => {
+            panic!("KAIPAN_SEED={seed}: {reason}\nfrom {model:?}\nby {operations:#?}")
         }
         Err(TestError::Abort(reason)) => panic!("KAIPAN_SEED={seed}: {reason}"),
     }
