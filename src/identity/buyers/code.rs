@@ -66,18 +66,19 @@ impl Buyers {
         now: Micros,
     ) -> Result<Micros, BuyerError> {
         let id = RowId::generate();
+        let in_s = |seconds| now.plus(Micros::from_secs(seconds));
         let stored = fetch_optional!(
             tx,
             (Micros,),
             "INSERT INTO sign_in_code (opening_id, phone_bidx, org_id, id, code_hash, attempts_left, issued, created_at,
                                        expires_at, resend_at)
-             VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $7 + $9)
+             VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9)
              ON CONFLICT (opening_id, phone_bidx) DO UPDATE SET
                  id = excluded.id, code_hash = excluded.code_hash, attempts_left = excluded.attempts_left,
                  issued = sign_in_code.issued + 1, created_at = excluded.created_at, expires_at = excluded.expires_at,
                  resend_at = CASE
-                     WHEN sign_in_code.issued + 1 > $13 THEN $7 + $11
-                     WHEN sign_in_code.issued + 1 > $12 THEN $7 + $10
+                     WHEN sign_in_code.issued + 1 > $13 THEN $11
+                     WHEN sign_in_code.issued + 1 > $12 THEN $10
                      ELSE excluded.resend_at END
              WHERE sign_in_code.resend_at <= $7
              RETURNING resend_at",
@@ -88,10 +89,10 @@ impl Buyers {
             self.inner.vault.hash_secret(Secret::SignInCode, id.as_str(), code.as_bytes()),
             CODE_ATTEMPTS,
             now,
-            now.plus(Micros::from_secs(CODE_VALID_S)),
-            Micros::from_secs(CODE_RESEND_S),
-            Micros::from_secs(CODE_RESEND_LONGER_S),
-            Micros::from_secs(CODE_RESEND_LONGEST_S),
+            in_s(CODE_VALID_S),
+            in_s(CODE_RESEND_S),
+            in_s(CODE_RESEND_LONGER_S),
+            in_s(CODE_RESEND_LONGEST_S),
             CODE_ISSUED_LONGER,
             CODE_ISSUED_LONGEST
         )?;
