@@ -14,6 +14,7 @@ mod burst;
 mod client;
 mod devices;
 mod door;
+mod feed;
 mod harness;
 mod hold;
 mod pick;

@@ -156,9 +156,9 @@ impl Connection {
         });
         self.say(&hello).await?;
         self.send_snapshot().await?;
-        if self.session.is_some() {
-            self.send_mine().await?;
-            // A request that was made while nobody listened.
+        self.send_mine().await?;
+        // Another device may have asked while nobody listened here.
+        if self.device().is_some_and(|view| view.request.is_some()) {
             self.send_device().await?;
         }
         if ended {
@@ -372,8 +372,18 @@ impl Connection {
         self.send(frame.text()).await
     }
 
+    /// Waits for the reader as long as the guard under the socket does; while the server drains only a moment.
     async fn send(&mut self, text: Utf8Bytes) -> Result<(), End> {
-        self.socket.send(Message::Text(text)).await.map_err(|_| End::Gone)
+        let drain = &self.core.gateway.parts.drain;
+        let too_late = async {
+            drain.begun().await;
+            tokio::time::sleep(SOCKET_CLOSE_TIMEOUT).await;
+        };
+        tokio::select! {
+            biased;
+            sent = self.socket.send(Message::Text(text)) => sent.map_err(|_| End::Gone),
+            () = too_late => Err(End::Gone),
+        }
     }
 }
 
