@@ -15,9 +15,11 @@ use crate::app::data::{OpenData, OpenError};
 use crate::config::{Data, DataSettings};
 use crate::domain::ids::OpeningId;
 use crate::domain::time::Clock;
+use crate::identity::Actor;
 use crate::limits;
-use crate::opening::prepare::{self, FileProblem, ImportError, ImportOptions, ImportReport};
-use crate::opening::prepare::{Reading, RosterRow, UnitRow};
+use crate::opening::prepare::{
+    self, FileProblem, ImportError, ImportOptions, ImportReport, Importer, Reading, RosterRow, UnitRow,
+};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -132,12 +134,13 @@ fn store(
 ) -> Result<ImportReport, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let open = OpenData::open(data, Clock::system(), "kaipan import").await?;
+        let clock = Clock::system();
+        let open = OpenData::open(data, clock.clone(), "kaipan import").await?;
+        let importer =
+            Importer { db: &open.db, vault: &open.vault, by: &Actor::CommandLine, now: clock.wall() };
         let report = match sheet {
-            Sheet::Prices(reading) => prepare::apply_price_list(&open.db, opening, &reading, options).await,
-            Sheet::Roster(reading) => {
-                prepare::apply_roster(&open.db, &open.vault, opening, reading, options).await
-            }
+            Sheet::Prices(reading) => importer.price_list(opening, &reading, options).await,
+            Sheet::Roster(reading) => importer.roster(opening, reading, options).await,
         };
         open.db.close().await;
         Ok(report?)

@@ -16,7 +16,7 @@ use crate::identity::staff::{NewStaff, generate_password};
 use crate::identity::{Actor, Role, Staff, StaffError};
 use crate::opening::drafts::{self, Settings, UnitLine};
 use crate::opening::prepare::{
-    ImportOptions, Located, Reading, RosterRow, apply_price_list, apply_roster, read_price_list, read_roster,
+    ImportOptions, Importer, Located, Reading, RosterRow, read_price_list, read_roster,
 };
 use crate::opening::publish;
 use crate::store::{Db, Ledger, Priority};
@@ -114,8 +114,9 @@ async fn load(
     let (units, registrations) = (prices.rows.len(), roster.rows.len());
     let opening = draft(&open.db, clock).await?;
     let all = ImportOptions { all_or_nothing: true, dry_run: false };
-    apply_price_list(&open.db, &opening, &prices, all).await.map_err(say)?;
-    apply_roster(&open.db, &open.vault, &opening, roster, all).await.map_err(say)?;
+    let importer = Importer { db: &open.db, vault: &open.vault, by: &Actor::Demo, now: clock.wall() };
+    importer.price_list(&opening, &prices, all).await.map_err(say)?;
+    importer.roster(&opening, roster, all).await.map_err(say)?;
     let start_at = publish(&open.db, &opening, options, clock).await?;
     Ok(Marker {
         version: Marker::VERSION,

@@ -4,18 +4,18 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Multipart, State};
 use serde::Deserialize;
-use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::lifecycle::write_log;
 use crate::console::auth::Who;
 use crate::console::{Console, problems};
 use crate::domain::ids::OpeningId;
 use crate::http::{Code, Path, Problem, Query};
-use crate::identity::Right;
+use crate::identity::{Actor, Right};
 use crate::limits::{IMPORT_BYTES_MAX, IMPORTS_AT_ONCE};
-use crate::opening::prepare::{self, FileProblem, ImportError, ImportOptions, ImportReport, Reading};
+use crate::opening::prepare::{
+    self, FileProblem, ImportError, ImportOptions, ImportReport, Importer, Reading,
+};
 
 /// Reading a workbook takes memory and a core; more at once are asked to come back.
 static AT_ONCE: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(IMPORTS_AT_ONCE);
@@ -71,8 +71,8 @@ pub async fn price_list(
     who.may(Right::Prepare)?;
     let options = how.options()?;
     let reading = read(form, prepare::read_price_list).await?;
-    let report = prepare::apply_price_list(&console.0.db, &id, &reading, options).await.map_err(refused)?;
-    finish(&console, &who, &id, "PRICE_LIST_IMPORTED", report).await
+    let by = who.actor();
+    importer(&console, &by).price_list(&id, &reading, options).await.map(Json).map_err(refused)
 }
 
 /// A roster (认筹名单); before publication.
@@ -90,9 +90,13 @@ pub async fn roster(
     who.may(Right::Prepare)?;
     let options = how.options()?;
     let reading = read(form, prepare::read_roster).await?;
-    let (db, vault) = (&console.0.db, &console.0.vault);
-    let report = prepare::apply_roster(db, vault, &id, reading, options).await.map_err(refused)?;
-    finish(&console, &who, &id, "ROSTER_IMPORTED", report).await
+    let by = who.actor();
+    importer(&console, &by).roster(&id, reading, options).await.map(Json).map_err(refused)
+}
+
+/// It writes the staff log itself, in the transaction that stores the rows.
+fn importer<'a>(console: &'a Console, by: &'a Actor) -> Importer<'a> {
+    Importer { db: &console.0.db, vault: &console.0.vault, by, now: console.now() }
 }
 
 /// The field `file` of the form, read on a thread of its own.
@@ -131,21 +135,8 @@ fn refused(error: ImportError) -> Problem {
         ImportError::AlreadyPublished => Code::AlreadyPublished.into(),
         ImportError::Busy => Problem::slow_down(2_000),
         ImportError::Store(error) => problems::store(error),
+        ImportError::Log(error) => problems::staff(error),
         ImportError::Vault(error) => Problem::internal(error),
         ImportError::Cancelled(error) => Problem::internal(error),
     }
-}
-
-async fn finish(
-    console: &Console,
-    who: &Who,
-    id: &OpeningId,
-    action: &'static str,
-    report: ImportReport,
-) -> Result<Json<ImportReport>, Problem> {
-    if report.stored {
-        let params = json!({ "accepted": report.accepted, "refused": report.refused.len() });
-        write_log(console, who, id, action, id.as_str(), params).await?;
-    }
-    Ok(Json(report))
 }

@@ -10,15 +10,17 @@ mod registrations;
 mod tests;
 mod units;
 
+use std::sync::Arc;
+
 use super::super::lifecycle::Phase;
 use super::report::ImportReport;
 use crate::domain::ids::{OpeningId, OrgId, ProjectId};
+use crate::domain::time::Micros;
+use crate::identity::staff::{LogEntry, log_staff_action};
+use crate::identity::{Actor, StaffError};
 use crate::limits;
 use crate::store::{Db, Priority, Reader, StoreError, Tx, execute, fetch_optional};
-use crate::vault::VaultError;
-
-pub use registrations::apply_roster;
-pub use units::apply_price_list;
+use crate::vault::{Vault, VaultError};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ImportOptions {
@@ -26,6 +28,14 @@ pub struct ImportOptions {
     pub all_or_nothing: bool,
     /// Compare with what is stored, store nothing.
     pub dry_run: bool,
+}
+
+/// Who imports, into which database. What it stores it also writes into the staff log, in the same transaction.
+pub struct Importer<'a> {
+    pub db: &'a Db,
+    pub vault: &'a Arc<Vault>,
+    pub by: &'a Actor,
+    pub now: Micros,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +50,8 @@ pub enum ImportError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Vault(#[from] VaultError),
+    #[error("the staff log: {0}")]
+    Log(#[from] StaffError),
     #[error("the import was cut short: {0}")]
     Cancelled(#[from] tokio::task::JoinError),
 }
@@ -52,6 +64,7 @@ impl ImportError {
             Self::Busy => "SLOW_DOWN",
             Self::Store(_) => "STORE_FAILED",
             Self::Vault(error) => error.code(),
+            Self::Log(error) => error.code(),
             Self::Cancelled(_) => "CANCELLED",
         }
     }
@@ -96,40 +109,62 @@ async fn claim_head(tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<b
     Ok(taken == 1)
 }
 
-/// What a plan must be able to do for [`store`].
+/// What a plan must be able to do for [`Importer::store`].
 trait Plan {
+    /// What the staff log calls it.
+    const ACTION: &'static str;
+
     fn report(&self) -> &ImportReport;
     fn into_report(self) -> ImportReport;
     fn is_empty(&self) -> bool;
     async fn write(&self, tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<(), StoreError>;
 }
 
-/// One attempt: `None` means that the opening changed meanwhile and the plan has to be made again.
-async fn store(
-    db: &Db,
-    opening: &OpeningId,
-    draft: &Draft,
-    options: ImportOptions,
-    plan: impl Plan,
-) -> Result<Option<ImportReport>, ImportError> {
-    let report = plan.report();
-    let refused = options.all_or_nothing && !report.refused.is_empty();
-    if options.dry_run || refused || report.accepted == 0 {
-        return Ok(Some(plan.into_report()));
-    }
-    if !plan.is_empty() {
-        let mut tx = db.begin(Priority::Bulk).await?;
-        if !claim_head(&mut tx, opening, draft).await? {
-            return Ok(None);
+impl Importer<'_> {
+    /// One attempt: `None` means that the opening changed meanwhile and the plan has to be made again.
+    async fn store<P: Plan>(
+        &self,
+        opening: &OpeningId,
+        draft: &Draft,
+        options: ImportOptions,
+        plan: P,
+    ) -> Result<Option<ImportReport>, ImportError> {
+        let report = plan.report();
+        let refused = options.all_or_nothing && !report.refused.is_empty();
+        if options.dry_run || refused || report.accepted == 0 {
+            return Ok(Some(plan.into_report()));
         }
-        match plan.write(&mut tx, opening, draft).await {
-            Ok(()) => tx.commit().await?,
-            // Another opening's import made the same property first.
-            Err(error) if error.is_unique_violation() => return Ok(None),
-            Err(error) => return Err(error.into()),
+        if !plan.is_empty() {
+            let mut tx = self.db.begin(Priority::Bulk).await?;
+            if !claim_head(&mut tx, opening, draft).await? {
+                return Ok(None);
+            }
+            match plan.write(&mut tx, opening, draft).await {
+                Ok(()) => {}
+                // Another opening's import made the same property first.
+                Err(error) if error.is_unique_violation() => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+            let entry = LogEntry {
+                opening: Some(opening),
+                action: P::ACTION,
+                object: opening.as_str(),
+                params: counts(report),
+            };
+            log_staff_action(&mut tx, self.vault, self.by, &entry, self.now).await?;
+            tx.commit().await?;
         }
+        Ok(Some(ImportReport { stored: true, ..plan.into_report() }))
     }
-    Ok(Some(ImportReport { stored: true, ..plan.into_report() }))
+}
+
+/// What the log keeps of a report: no names, no numbers of people.
+fn counts(report: &ImportReport) -> serde_json::Value {
+    let (added, changed) =
+        report.effect.as_ref().map_or((0, 0), |effect| (effect.added, effect.changed.len()));
+    serde_json::json!({
+        "accepted": report.accepted, "refused": report.refused.len(), "added": added, "changed": changed,
+    })
 }
 
 /// Rows of one INSERT: far below both databases' limits on bound values.

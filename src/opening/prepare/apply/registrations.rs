@@ -8,43 +8,46 @@ use super::super::problem::{Reason, RowProblem};
 use super::super::report::{Effect, ImportReport};
 use super::super::{Reading, RosterRow};
 use super::record::{Record, Stored};
-use super::{CHUNK, Draft, ImportError, ImportOptions, Plan, draft, store};
+use super::{CHUNK, Draft, ImportError, ImportOptions, Importer, Plan, draft};
 use crate::domain::ids::{OpeningId, RowId};
 use crate::limits;
-use crate::store::{Db, StoreError, Tx, execute, fetch_all, insert_rows};
+use crate::store::{Reader, StoreError, Tx, execute, fetch_all, insert_rows};
 use crate::vault::Vault;
 
-/// Stores a roster in a draft, or says what it would change.
-pub async fn apply_roster(
-    db: &Db,
-    vault: &Arc<Vault>,
-    opening: &OpeningId,
-    reading: Reading<RosterRow>,
-    options: ImportOptions,
-) -> Result<ImportReport, ImportError> {
-    let reading = Arc::new(reading);
-    for _ in 0..limits::IMPORT_ATTEMPTS {
-        let (draft, stored) = {
-            let mut on = db.read().await?;
-            let draft = draft(&mut on, opening).await?;
-            let stored = fetch_all!(
-                on,
-                Stored,
-                "SELECT id, ord, code, name_sealed, document_kind, document_sealed, phone_sealed, co_buyers_sealed,
-                     household, eligibility, proxy_sealed, consultant, group_name, lot_number, quota_home, earnest_fen,
-                     remarks_sealed FROM registration WHERE opening_id = $1 ORDER BY ord",
-                opening
-            )?;
-            (draft, stored)
-        };
-        // Ten thousand rows of six sealed values are a tenth of a second: not for the threads that answer people.
-        let (vault, reading, quota) = (vault.clone(), reading.clone(), draft.quota_home);
-        let plan = tokio::task::spawn_blocking(move || plan(&vault, &stored, &reading, quota)).await??;
-        if let Some(report) = store(db, opening, &draft, options, plan).await? {
-            return Ok(report);
+impl Importer<'_> {
+    /// Stores a roster in a draft, or says what it would change.
+    pub async fn roster(
+        &self,
+        opening: &OpeningId,
+        reading: Reading<RosterRow>,
+        options: ImportOptions,
+    ) -> Result<ImportReport, ImportError> {
+        let reading = Arc::new(reading);
+        for _ in 0..limits::IMPORT_ATTEMPTS {
+            let (draft, stored) = {
+                let mut on = self.db.read().await?;
+                (draft(&mut on, opening).await?, stored(&mut on, opening).await?)
+            };
+            // Ten thousand rows of six sealed values are a tenth of a second: not for the threads that answer people.
+            let (vault, reading, quota) = (self.vault.clone(), reading.clone(), draft.quota_home);
+            let plan = tokio::task::spawn_blocking(move || plan(&vault, &stored, &reading, quota)).await??;
+            if let Some(report) = self.store(opening, &draft, options, plan).await? {
+                return Ok(report);
+            }
         }
+        Err(ImportError::Busy)
     }
-    Err(ImportError::Busy)
+}
+
+async fn stored(on: &mut Reader, opening: &OpeningId) -> Result<Vec<Stored>, StoreError> {
+    fetch_all!(
+        on,
+        Stored,
+        "SELECT id, ord, code, name_sealed, document_kind, document_sealed, phone_sealed, co_buyers_sealed, household,
+             eligibility, proxy_sealed, consultant, group_name, lot_number, quota_home, earnest_fen, remarks_sealed
+         FROM registration WHERE opening_id = $1 ORDER BY ord",
+        opening
+    )
 }
 
 struct RosterPlan {
@@ -175,6 +178,8 @@ fn without_taken_documents(
 }
 
 impl Plan for RosterPlan {
+    const ACTION: &'static str = "ROSTER_IMPORTED";
+
     fn report(&self) -> &ImportReport {
         &self.report
     }

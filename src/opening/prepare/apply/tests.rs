@@ -3,10 +3,8 @@
 use super::super::{Reading, Reason, RosterRow, UnitRow, read_price_list, read_roster};
 use super::*;
 use crate::domain::ids::ProjectId;
-use crate::domain::time::Micros;
 use crate::store::{fetch_all, fetch_one, testing};
-use crate::vault::{Field, Keyring, Purpose, Vault};
-use std::sync::Arc;
+use crate::vault::{Field, Keyring, Purpose};
 
 const PRICE_LIST: &[u8] = include_bytes!("../../../../demo/price-list.xlsx");
 const ROSTER: &[u8] = include_bytes!("../../../../demo/roster.xlsx");
@@ -31,11 +29,22 @@ impl Desk {
         desk
     }
 
+    fn importer(&self) -> Importer<'_> {
+        Importer { db: &self.db, vault: &self.vault, by: &Actor::CommandLine, now: Micros::from_secs(1) }
+    }
+
     async fn set_phase(&self, phase: &str) {
         let mut tx = self.db.begin(Priority::Staff).await.unwrap();
         execute!(tx, "UPDATE opening_head SET phase = $2 WHERE opening_id = $1", &self.opening, phase)
             .unwrap();
         tx.commit().await.unwrap();
+    }
+
+    async fn logged(&self) -> Vec<String> {
+        let mut on = self.db.read().await.unwrap();
+        let entries =
+            fetch_all!(on, (String, String), "SELECT action, staff FROM staff_log ORDER BY at, id").unwrap();
+        entries.into_iter().map(|(action, staff)| format!("{action} {staff}")).collect()
     }
 
     async fn head(&self) -> (String, i64) {
@@ -51,7 +60,7 @@ impl Desk {
 
     async fn units(&self, csv: &str, options: ImportOptions) -> ImportReport {
         let reading: Reading<UnitRow> = read_price_list(csv.as_bytes(), "1#.csv").unwrap();
-        apply_price_list(&self.db, &self.opening, &reading, options).await.unwrap()
+        self.importer().price_list(&self.opening, &reading, options).await.unwrap()
     }
 
     async fn roster(&self, csv: &str, options: ImportOptions) -> ImportReport {
@@ -59,7 +68,7 @@ impl Desk {
             "认筹编号,姓名,证件类型,证件号码,手机号,家庭编号,资格审核,可选套数,诚意金,共有人,共有人证件号码\n{csv}"
         );
         let reading: Reading<RosterRow> = read_roster(text.as_bytes(), "名单.csv").unwrap();
-        apply_roster(&self.db, &self.vault, &self.opening, reading, options).await.unwrap()
+        self.importer().roster(&self.opening, reading, options).await.unwrap()
     }
 
     /// Ordinal, id, code, index of the document, index of the phone, quota.
@@ -97,12 +106,14 @@ async fn op_11_units_are_upserted_by_their_address() {
     assert_eq!(effect(&report), (2, none(), 0, none()));
     assert!(report.stored);
     assert_eq!(desk.head().await, ("draft".to_owned(), 2));
+    assert_eq!(desk.logged().await, ["PRICE_LIST_IMPORTED command line"]);
 
     // The same file again: nothing, not even a new version.
     let report = desk.units(&first, STORE).await;
     assert_eq!(effect(&report), (0, none(), 2, none()));
     assert!(report.stored);
     assert_eq!(desk.head().await.1, 2);
+    assert_eq!(desk.logged().await.len(), 1);
 
     // Another way to write the same address, another price; a row that is refused is not called missing.
     desk.set_phase("checked").await;
@@ -157,7 +168,7 @@ async fn a_home_is_one_property_of_its_project() {
     tx.commit().await.unwrap();
     let reading =
         read_price_list("幢号,室号,建筑面积,总价\n1号楼,201室,90,900000\n".as_bytes(), "x.csv").unwrap();
-    let report = apply_price_list(&desk.db, &other, &reading, STORE).await.unwrap();
+    let report = desk.importer().price_list(&other, &reading, STORE).await.unwrap();
     assert_eq!(effect(&report).0, 1);
     let mut on = desk.db.read().await.unwrap();
     let properties = fetch_all!(on, (ProjectId,), "SELECT project_id FROM property").unwrap();
@@ -170,7 +181,7 @@ async fn op_23_ten_thousand_registrations_are_stored_in_time() {
     let desk = Desk::new().await;
     let begun = std::time::Instant::now();
     let reading = read_roster(ROSTER, "roster.xlsx").unwrap();
-    let report = apply_roster(&desk.db, &desk.vault, &desk.opening, reading.clone(), STORE).await.unwrap();
+    let report = desk.importer().roster(&desk.opening, reading.clone(), STORE).await.unwrap();
     let took = begun.elapsed();
     assert_eq!(
         (report.accepted, report.earnest_total_fen, report.stored),
@@ -179,10 +190,10 @@ async fn op_23_ten_thousand_registrations_are_stored_in_time() {
     // Unoptimised, beside every other test, it is given three times that.
     let limit = if cfg!(debug_assertions) { 15.0 } else { 5.0 };
     assert!(took.as_secs_f32() < limit, "{took:?}");
-    let again = apply_roster(&desk.db, &desk.vault, &desk.opening, reading, STORE).await.unwrap();
+    let again = desk.importer().roster(&desk.opening, reading, STORE).await.unwrap();
     assert_eq!(effect(&again), (0, none(), 10_000, none()));
     let reading = read_price_list(PRICE_LIST, "price-list.xlsx").unwrap();
-    let report = apply_price_list(&desk.db, &desk.opening, &reading, STORE).await.unwrap();
+    let report = desk.importer().price_list(&desk.opening, &reading, STORE).await.unwrap();
     assert_eq!((report.accepted, report.total_fen), (726, Some(172_477_523_600)));
 }
 
@@ -264,10 +275,10 @@ async fn all_or_nothing_stores_nothing_and_good_rows_store_the_good() {
     let desk = Desk::new().await;
     let dirty = || read_roster(DIRTY, "x.xlsx").unwrap();
     let all = ImportOptions { all_or_nothing: true, dry_run: false };
-    let report = apply_roster(&desk.db, &desk.vault, &desk.opening, dirty(), all).await.unwrap();
+    let report = desk.importer().roster(&desk.opening, dirty(), all).await.unwrap();
     assert_eq!((report.accepted, report.refused.len(), report.stored), (190, 10, false));
     assert_eq!(desk.stored().await.len(), 0);
-    let report = apply_roster(&desk.db, &desk.vault, &desk.opening, dirty(), STORE).await.unwrap();
+    let report = desk.importer().roster(&desk.opening, dirty(), STORE).await.unwrap();
     assert_eq!((report.accepted, report.stored), (190, true));
     assert_eq!(desk.stored().await.len(), 190);
 }
@@ -278,12 +289,12 @@ async fn a_published_opening_is_frozen_and_an_unknown_one_unknown() {
     for phase in ["published", "armed", "live", "closed", "archived"] {
         desk.set_phase(phase).await;
         let reading = read_price_list(PRICE_LIST, "p.xlsx").unwrap();
-        let refused = apply_price_list(&desk.db, &desk.opening, &reading, STORE).await.unwrap_err();
+        let refused = desk.importer().price_list(&desk.opening, &reading, STORE).await.unwrap_err();
         assert_eq!(refused.code(), "ALREADY_PUBLISHED");
     }
     let unknown = OpeningId::generate();
     let reading = read_roster(DIRTY, "x.xlsx").unwrap();
-    let refused = apply_roster(&desk.db, &desk.vault, &unknown, reading, STORE).await.unwrap_err();
+    let refused = desk.importer().roster(&unknown, reading, STORE).await.unwrap_err();
     assert_eq!(refused.code(), "OPENING_UNKNOWN");
 }
 

@@ -5,33 +5,35 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::report::{Change, Effect, ImportReport};
 use super::super::{Reading, UnitRow, place};
-use super::{CHUNK, Draft, ImportError, ImportOptions, Plan, draft, store};
+use super::{CHUNK, Draft, ImportError, ImportOptions, Importer, Plan, draft};
 use crate::domain::area::AreaCenti;
 use crate::domain::ids::{OpeningId, PropertyId};
 use crate::domain::kind::UnitKind;
 use crate::domain::money::Fen;
 use crate::limits;
-use crate::store::{Db, Reader, StoreError, Tx, execute, fetch_all, insert_rows};
+use crate::store::{Reader, StoreError, Tx, execute, fetch_all, insert_rows};
 
-/// Stores a price list in a draft, or says what it would change.
-pub async fn apply_price_list(
-    db: &Db,
-    opening: &OpeningId,
-    reading: &Reading<UnitRow>,
-    options: ImportOptions,
-) -> Result<ImportReport, ImportError> {
-    for _ in 0..limits::IMPORT_ATTEMPTS {
-        let (draft, plan) = {
-            let mut on = db.read().await?;
-            let draft = draft(&mut on, opening).await?;
-            let plan = plan(&mut on, opening, &draft, reading).await?;
-            (draft, plan)
-        };
-        if let Some(report) = store(db, opening, &draft, options, plan).await? {
-            return Ok(report);
+impl Importer<'_> {
+    /// Stores a price list in a draft, or says what it would change.
+    pub async fn price_list(
+        &self,
+        opening: &OpeningId,
+        reading: &Reading<UnitRow>,
+        options: ImportOptions,
+    ) -> Result<ImportReport, ImportError> {
+        for _ in 0..limits::IMPORT_ATTEMPTS {
+            let (draft, plan) = {
+                let mut on = self.db.read().await?;
+                let draft = draft(&mut on, opening).await?;
+                let plan = plan(&mut on, opening, &draft, reading).await?;
+                (draft, plan)
+            };
+            if let Some(report) = self.store(opening, &draft, options, plan).await? {
+                return Ok(report);
+            }
         }
+        Err(ImportError::Busy)
     }
-    Err(ImportError::Busy)
 }
 
 #[derive(sqlx::FromRow)]
@@ -201,6 +203,8 @@ fn changes(before: &Stored, after: &UnitRow) -> Vec<Change> {
 }
 
 impl Plan for UnitPlan {
+    const ACTION: &'static str = "PRICE_LIST_IMPORTED";
+
     fn report(&self) -> &ImportReport {
         &self.report
     }
