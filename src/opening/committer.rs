@@ -156,6 +156,9 @@ impl Live {
         }
         self.board.note(last.seq, units);
         for entry in applied {
+            if let Some(claim) = &entry.claim {
+                self.remember(claim);
+            }
             // Nobody listening is no failure.
             let _ = self.events.send(Arc::new(entry));
         }

@@ -1,8 +1,9 @@
 //! Idempotency in memory: what each registration's recent keys were decided to be. A repeated tap gets the same
 //! answer; a tap that is still being decided is joined, not decided twice.
 //!
-//! Bounded: a registration has [`KEYS_PER_REGISTRATION`] keys. The oldest decided one leaves first; a granted one is
-//! still found in the database by its unique key.
+//! Bounded: a registration has [`KEYS_PER_REGISTRATION`] keys. The oldest refused one leaves first. Granted ones come
+//! back from the journal after a restart and from other gateways: gate 1 alone would tell their buyer "yours already"
+//! or "quota used" where a yes was said.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -55,11 +56,8 @@ impl Keys {
         if let Some(entry) = slot.iter_mut().find(|entry| entry.key == *key) {
             return if entry.unit == unit { entry.join() } else { Known::Reused };
         }
-        if slot.len() >= KEYS_PER_REGISTRATION {
-            match slot.iter().position(|entry| matches!(entry.state, State::Decided(_))) {
-                Some(oldest) => drop(slot.remove(oldest)),
-                None => return Known::Busy,
-            }
+        if !make_room(&mut slot) {
+            return Known::Busy;
         }
         let (sender, receiver) = oneshot::channel();
         slot.push_back(Entry { key: key.clone(), unit, state: State::Deciding(vec![sender]) });
@@ -80,6 +78,27 @@ impl Keys {
         if let State::Deciding(waiting) = std::mem::replace(&mut entry.state, State::Decided(answer.clone()))
         {
             tell(waiting, answer);
+        }
+    }
+
+    /// The journal says that this key was granted, whoever decided it.
+    pub fn granted(&self, who: RegOrd, key: &Key, unit: UnitOrd, yes: &Answer) {
+        let Some(mut slot) = self.slot(who) else { return };
+        match slot.iter_mut().find(|entry| entry.key == *key) {
+            Some(entry) if entry.unit == unit => {
+                if let State::Deciding(waiting) =
+                    std::mem::replace(&mut entry.state, State::Decided(yes.clone()))
+                {
+                    tell(waiting, yes);
+                }
+            }
+            // Being decided for another unit: the database refuses that.
+            Some(_) => {}
+            None => {
+                if make_room(&mut slot) {
+                    slot.push_back(Entry { key: key.clone(), unit, state: State::Decided(yes.clone()) });
+                }
+            }
         }
     }
 
@@ -116,6 +135,16 @@ impl Entry {
     }
 }
 
+/// Whether another key fits; the oldest refusal goes first, then the oldest grant.
+fn make_room(slot: &mut VecDeque<Entry>) -> bool {
+    if slot.len() < KEYS_PER_REGISTRATION {
+        return true;
+    }
+    let refused = slot.iter().position(|entry| matches!(entry.state, State::Decided(Answer::No(_))));
+    let oldest = refused.or_else(|| slot.iter().position(|entry| matches!(entry.state, State::Decided(_))));
+    oldest.and_then(|oldest| slot.remove(oldest)).is_some()
+}
+
 fn tell(waiting: Vec<oneshot::Sender<Answer>>, answer: &Answer) {
     for waiter in waiting {
         // Who no longer listens asks again.
@@ -125,11 +154,34 @@ fn tell(waiting: Vec<oneshot::Sender<Answer>>, answer: &Answer) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::opening::answer::Refusal;
+    use crate::domain::ids::ClaimId;
+    use crate::domain::money::Fen;
+    use crate::domain::time::Micros;
+    use crate::opening::answer::{Claim, ClaimState, Refusal};
 
     fn key(n: usize) -> Key {
         Key::parse(&format!("tap-{n:08}")).unwrap()
+    }
+
+    fn claim(key: Key) -> Claim {
+        Claim {
+            id: ClaimId::generate(),
+            unit: UnitOrd(0),
+            registration: RegOrd(0),
+            key,
+            state: ClaimState::Held,
+            generation: 1,
+            code: String::new(),
+            deposit: Fen::ZERO,
+            paid: Fen::ZERO,
+            deadline_at: None,
+            extended: false,
+            created_at: Micros(0),
+            seq: 1,
+        }
     }
 
     #[test]
@@ -161,5 +213,24 @@ mod tests {
         assert!(matches!(keys.begin(who, &key(0), unit), Known::Busy), "the oldest decided one left");
         keys.forget(who, &key(99), &Answer::InProgress);
         assert!(matches!(keys.begin(who, &key(99), unit), Known::Fresh(_)));
+    }
+
+    #[test]
+    fn a_grant_from_the_journal_is_an_answer_and_outlives_refusals() {
+        let keys = Keys::new(1);
+        let (who, unit) = (RegOrd(0), UnitOrd(0));
+        let yes = Answer::Yes(Arc::new(claim(key(0))));
+        keys.granted(who, &key(0), unit, &yes);
+        for n in 1..=KEYS_PER_REGISTRATION {
+            assert!(matches!(keys.begin(who, &key(n), unit), Known::Fresh(_)));
+            keys.settle(who, &key(n), &Answer::No(Refusal::Closed));
+        }
+        assert!(matches!(keys.begin(who, &key(0), unit), Known::Decided(known) if known == yes));
+        assert!(matches!(keys.begin(who, &key(0), UnitOrd(1)), Known::Reused));
+
+        // Tapped here and granted through another gateway: who waits here hears it.
+        let Known::Fresh(mut waiting) = keys.begin(who, &key(99), unit) else { panic!("fresh") };
+        keys.granted(who, &key(99), unit, &yes);
+        assert_eq!(waiting.try_recv().unwrap(), yes);
     }
 }

@@ -103,7 +103,9 @@ impl Live {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { facts, ledger, clock, control, inventory, memory, board, jobs } = parts;
         let keys = Keys::new(facts.registrations.len());
-        Self {
+        let mut granted = memory.all_claims();
+        granted.sort_by_key(|claim| claim.seq);
+        let live = Self {
             facts,
             stats: Stats::default(),
             ledger,
@@ -120,7 +122,14 @@ impl Live {
             clock_off: AtomicBool::new(false),
             clock_offset: AtomicI64::new(0),
             bells: std::array::from_fn(|_| Notify::new()),
-        }
+        };
+        granted.iter().for_each(|claim| live.remember(claim));
+        live
+    }
+
+    /// The key of a claim that the journal knows.
+    pub(super) fn remember(&self, claim: &Arc<Claim>) {
+        self.keys.granted(claim.registration, &claim.key, claim.unit, &Answer::Yes(claim.clone()));
     }
 
     /// The opening's clock.
