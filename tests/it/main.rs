@@ -12,6 +12,7 @@
 
 mod burst;
 mod client;
+mod committers;
 mod devices;
 mod door;
 mod feed;

@@ -1,0 +1,163 @@
+//! Two committers with separate memories on one database: only the database stands between them and a home sold twice.
+//!
+//! Each round is run as it is, and once with a guard taken out of the database, to prove that the audit would notice.
+//!
+//! | mutation | how | what turned red |
+//! |---|---|---|
+//! | unique indexes dropped | `DROP INDEX` here, both databases | "two live claims on unit" |
+//! | quota index dropped | `DROP INDEX` here, both databases | "quota exceeded" |
+//! | head row not taken | by hand: `take_head` made a plain `SELECT` | see docs/reliability.md |
+//!
+//! The simulator takes out the same guards and more on its twin (`opening::sim`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kaipan::domain::ids::{OpeningId, RegOrd, UnitOrd};
+use kaipan::domain::time::Clock;
+use kaipan::opening::answer::{Answer, Key};
+use kaipan::opening::{Live, Openings};
+use kaipan::store::Db;
+use kaipan::vault::{KeySource, Vault};
+use rstest::rstest;
+use sqlx::{Executor, PgPool, SqlitePool};
+
+use crate::harness::{Books, Database, Home, Plan, Sale};
+
+const HOMES: u32 = 30;
+const BUYERS: u32 = 20;
+
+/// A published opening, no server running on it.
+async fn published(database: Database) -> (Home, String) {
+    let home = Home::new(database).await;
+    let server = home.serve().await;
+    let plan = Plan {
+        homes: HOMES as usize,
+        buyers: BUYERS as usize,
+        homes_each: 3,
+        starts_in_ms: 1_500,
+        ..Plan::default()
+    };
+    let sale = Sale::publish(&server, &plan).await;
+    sale.started().await;
+    assert!(server.stop().await.success());
+    (home, sale.opening)
+}
+
+async fn open(home: &Home, clock: Clock) -> Db {
+    match home.database_url() {
+        Some(url) => Db::connect_postgres(url).await.unwrap(),
+        None => Db::open_sqlite(&home.data_dir(), clock).await.unwrap(),
+    }
+}
+
+async fn drop_index(home: &Home, indexes: &[&str]) {
+    for index in indexes {
+        let sql = sqlx::AssertSqlSafe(format!("DROP INDEX {index}"));
+        match home.database_url() {
+            Some(url) => drop(PgPool::connect(url).await.unwrap().execute(sql).await.unwrap()),
+            None => {
+                let file = format!("sqlite://{}", home.data_dir().join("kaipan.db").display());
+                drop(SqlitePool::connect(&file).await.unwrap().execute(sql).await.unwrap());
+            }
+        }
+    }
+}
+
+/// Every buyer taps at both committers at once, each time for one unit; returns the answers' counts.
+async fn race(home: &Home, opening: &str) -> (usize, usize) {
+    let vault = Arc::new(Vault::open(&KeySource::File(home.keyring()), Some(&home.data_dir())).unwrap());
+    let opening: OpeningId = opening.parse().unwrap();
+    let db = open(home, Clock::system()).await;
+    let mut memories: Vec<(Openings, Arc<Live>)> = Vec::new();
+    for _ in 0..2 {
+        let openings = Openings::new(db.clone(), vault.clone(), Clock::system());
+        let live = openings.start(&opening).await.unwrap();
+        memories.push((openings, live));
+    }
+    let mut taps = tokio::task::JoinSet::new();
+    for who in 0..BUYERS {
+        for (at, (_, live)) in memories.iter().enumerate() {
+            let live = live.clone();
+            taps.spawn(async move {
+                let mut told = Vec::new();
+                for n in 0..12_u32 {
+                    let unit = UnitOrd((who + n * 7) % HOMES);
+                    let key = Key::parse(&format!("tap-{who:02}-{at}-{n:03}")).unwrap();
+                    told.push((who, key.clone(), insist(&live, RegOrd(who), unit, key).await));
+                }
+                told
+            });
+        }
+    }
+    let (mut yes, mut no) = (0, 0);
+    while let Some(told) = taps.join_next().await {
+        for (who, key, answer) in told.unwrap() {
+            match answer {
+                Answer::Yes(claim) => {
+                    assert_eq!(claim.registration, RegOrd(who), "{}", key.as_str());
+                    yes += 1;
+                }
+                Answer::No(_) => no += 1,
+                other => panic!("not an answer: {other:?}"),
+            }
+        }
+    }
+    drop(memories);
+    db.close().await;
+    (yes, no)
+}
+
+async fn insist(live: &Live, who: RegOrd, unit: UnitOrd, key: Key) -> Answer {
+    for _ in 0..200 {
+        match live.pick(who, unit, key.clone()).await {
+            Ok(answer @ (Answer::Yes(_) | Answer::No(_))) => return answer,
+            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+    Answer::Unknown
+}
+
+/// OP-42, OP-43, MS-4: every tap answered, one owner a home, no quota exceeded, no gap in the journal.
+#[rstest]
+#[case::sqlite(Database::Sqlite)]
+#[case::postgres(Database::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_memories_sell_each_home_once(#[case] database: Database) {
+    let (home, opening) = published(database).await;
+    let (yes, no) = race(&home, &opening).await;
+    assert_eq!(yes, HOMES as usize, "20 buyers with three places each want all 30 homes");
+    assert_eq!(yes + no, (BUYERS * 2 * 12) as usize);
+    let books = Books::read(&home, &opening).await;
+    assert_eq!(books.faults(), Vec::<String>::new());
+    assert_eq!(books.claims.iter().filter(|claim| claim.occupying).count(), yes);
+}
+
+/// Without its indexes the database lets both have it, and the audit says so.
+#[rstest]
+#[case::sqlite(Database::Sqlite)]
+#[case::postgres(Database::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn mutation_unit_indexes_dropped_is_seen(#[case] database: Database) {
+    let (home, opening) = published(database).await;
+    drop_index(&home, &["claim_one_per_unit", "claim_one_per_property"]).await;
+    race(&home, &opening).await;
+    let faults = Books::read(&home, &opening).await.faults();
+    assert!(faults.iter().any(|fault| fault.contains("two live claims on unit")), "{faults:?}");
+}
+
+#[rstest]
+#[case::sqlite(Database::Sqlite)]
+#[case::postgres(Database::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn mutation_quota_index_dropped_is_seen(#[case] database: Database) {
+    let (home, opening) = published(database).await;
+    drop_index(&home, &["quota_place_once"]).await;
+    race(&home, &opening).await;
+    let books = Books::read(&home, &opening).await;
+    let most = (0..BUYERS)
+        .map(|who| format!("RC{:05}", who + 1))
+        .map(|code| books.claims.iter().filter(|claim| claim.occupying && claim.registration == code).count())
+        .max();
+    assert!(most > Some(3), "{most:?}: {:?}", books.faults());
+}
