@@ -28,13 +28,13 @@ const HOMES: u32 = 30;
 const BUYERS: u32 = 20;
 
 /// A published opening, no server running on it.
-async fn published(database: Database) -> (Home, String) {
+async fn published(database: Database, homes_each: u32) -> (Home, String) {
     let home = Home::new(database).await;
     let server = home.serve().await;
     let plan = Plan {
         homes: HOMES as usize,
         buyers: BUYERS as usize,
-        homes_each: 3,
+        homes_each,
         starts_in_ms: 1_500,
         ..Plan::default()
     };
@@ -82,7 +82,8 @@ async fn race(home: &Home, opening: &str) -> (usize, usize) {
             taps.spawn(async move {
                 let mut told = Vec::new();
                 for n in 0..12_u32 {
-                    let unit = UnitOrd((who + n * 7) % HOMES);
+                    // Two phones of one buyer, each after another home.
+                    let unit = UnitOrd((who + n * 7 + at as u32 * 15) % HOMES);
                     let key = Key::parse(&format!("tap-{who:02}-{at}-{n:03}")).unwrap();
                     told.push((who, key.clone(), insist(&live, RegOrd(who), unit, key).await));
                 }
@@ -124,7 +125,7 @@ async fn insist(live: &Live, who: RegOrd, unit: UnitOrd, key: Key) -> Answer {
 #[case::postgres(Database::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_memories_sell_each_home_once(#[case] database: Database) {
-    let (home, opening) = published(database).await;
+    let (home, opening) = published(database, 3).await;
     let (yes, no) = race(&home, &opening).await;
     assert_eq!(yes, HOMES as usize, "20 buyers with three places each want all 30 homes");
     assert_eq!(yes + no, (BUYERS * 2 * 12) as usize);
@@ -139,7 +140,7 @@ async fn two_memories_sell_each_home_once(#[case] database: Database) {
 #[case::postgres(Database::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn mutation_unit_indexes_dropped_is_seen(#[case] database: Database) {
-    let (home, opening) = published(database).await;
+    let (home, opening) = published(database, 3).await;
     drop_index(&home, &["claim_one_per_unit", "claim_one_per_property"]).await;
     race(&home, &opening).await;
     let faults = Books::read(&home, &opening).await.faults();
@@ -151,7 +152,7 @@ async fn mutation_unit_indexes_dropped_is_seen(#[case] database: Database) {
 #[case::postgres(Database::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn mutation_quota_index_dropped_is_seen(#[case] database: Database) {
-    let (home, opening) = published(database).await;
+    let (home, opening) = published(database, 1).await;
     drop_index(&home, &["quota_place_once"]).await;
     race(&home, &opening).await;
     let books = Books::read(&home, &opening).await;
@@ -159,5 +160,5 @@ async fn mutation_quota_index_dropped_is_seen(#[case] database: Database) {
         .map(|who| format!("RC{:05}", who + 1))
         .map(|code| books.claims.iter().filter(|claim| claim.occupying && claim.registration == code).count())
         .max();
-    assert!(most > Some(3), "{most:?}: {:?}", books.faults());
+    assert!(most > Some(1), "{most:?}: {:?}", books.faults());
 }

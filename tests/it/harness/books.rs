@@ -32,7 +32,7 @@ struct PlaceRow {
 
 #[derive(Debug, sqlx::FromRow)]
 struct QuotaRow {
-    id: String,
+    ord: i64,
     quota_home: i64,
 }
 
@@ -69,10 +69,10 @@ macro_rules! read_books {
             places: rows!(
                 $pool,
                 "SELECT claim_id, holder_kind, holder, class, place FROM quota_place \
-                 WHERE opening_id = $1 AND occupying",
+                 WHERE opening_id = $1",
                 $opening
             ),
-            quotas: rows!($pool, "SELECT id, quota_home FROM registration WHERE opening_id = $1", $opening),
+            quotas: rows!($pool, "SELECT ord, quota_home FROM registration WHERE opening_id = $1", $opening),
             journal: journal.into_iter().map(|(seq,)| seq).collect(),
             next_seq: next[0].0,
         }
@@ -133,7 +133,10 @@ impl Books {
         for place in &self.places {
             if place.holder_kind == "registration" {
                 *placed.entry(&place.claim_id).or_default() += 1;
-                let quota = self.quotas.iter().find(|row| row.id == place.holder || place.class != "home");
+                let quota = self
+                    .quotas
+                    .iter()
+                    .find(|row| row.ord.to_string() == place.holder || place.class != "home");
                 if quota.is_none_or(|row| place.class == "home" && place.place >= row.quota_home) {
                     faults.push(format!("quota exceeded: {place:?}"));
                 }
