@@ -56,7 +56,9 @@ impl Buyers {
         Ok(CodeRequested { resend_after_ms: resend_at.since(now).ms() })
     }
 
-    /// Replaces the phone's code unless it asked too short a time ago. Returns when it may ask again.
+    /// Replaces the phone's code unless it asked too short a time ago. A void code is replaced at once, so that nobody's
+    /// wrong tries keep the owner waiting; but only the first few in a row, because each new code is five more guesses.
+    /// Returns when it may ask again.
     async fn store_code(
         &self,
         tx: &mut Tx,
@@ -81,6 +83,7 @@ impl Buyers {
                      WHEN sign_in_code.issued + 1 > $12 THEN $10
                      ELSE excluded.resend_at END
              WHERE sign_in_code.resend_at <= $7
+                OR (sign_in_code.attempts_left <= 0 AND sign_in_code.issued < $12)
              RETURNING resend_at",
             opening,
             phone_bidx,
