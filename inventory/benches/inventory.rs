@@ -2,8 +2,8 @@
 //! all in one run, so that the ratios do not depend on the machine or on the hour.
 //!
 //! ```text
-//! cargo bench -p kaipan-inventory                       every case, a few minutes
-//! cargo bench -p kaipan-inventory -- --quick            the same, less exact, under a minute
+//! cargo bench -p kaipan-inventory                       every case, a minute or two
+//! cargo bench -p kaipan-inventory -- --quick            the same, less exact, half a minute
 //! cargo bench -p kaipan-inventory -- lost               one scenario
 //! ```
 //!
@@ -166,9 +166,11 @@ fn print_ratios() {
 
 fn main() {
     let mut criterion = Criterion::default()
+        // Short, because undoing what was won takes as long again, off the clock; `--measurement-time 3` for
+        // a report to keep.
         .sample_size(20)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(2))
+        .warm_up_time(Duration::from_millis(50))
+        .measurement_time(Duration::from_millis(300))
         .configure_from_args();
     for scenario in 0..SCENARIOS.len() {
         for threads in THREADS {

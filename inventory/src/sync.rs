@@ -32,8 +32,9 @@ mod modelled {
     /// loom 0.7 looks for a race with the *last* access to an atomic, where it would have to remember the
     /// last one of each thread. A thread that loads a word and then exchanges it finds its own load there,
     /// sees no race, and the order in which another thread's load came in between is never tried
-    /// (tokio-rs/loom #166, #392). "Load before exchange" is what this crate does everywhere: a third of the
-    /// mutations named in `loom_tests.rs` went unnoticed.
+    /// (tokio-rs/loom #166, #392). "Load before exchange" is what this crate does everywhere. Four of the
+    /// mutations that `loom_tests.rs` names went unnoticed: a Relaxed first load in `QuotaCell::take`, and
+    /// all that can be done wrong about the length of a growing array.
     ///
     /// So each word gets one companion for each thread. A load changes its own thread's, a change of the
     /// word loads the other threads': a change then always finds the other threads' loads, while two loads
