@@ -6,7 +6,8 @@
 //! |---|---|---|
 //! | unique indexes dropped | `DROP INDEX` here, both databases | "two live claims on unit" |
 //! | quota index dropped | `DROP INDEX` here, both databases | "quota exceeded" |
-//! | head row not taken | by hand: `take_head` made a plain `SELECT` | see docs/reliability.md |
+//! | head row not taken | by hand: `take_head` made a plain `SELECT` | `ask_waits_for_a_commit_under_way` on Postgres (told no, and it was a yes) |
+//! | no write lock at BEGIN | by hand: `BEGIN IMMEDIATE` made `BEGIN` | the same on SQLite, where the write lock is the queue |
 //!
 //! The simulator takes out the same guards and more on its twin (`opening::sim`).
 
@@ -161,4 +162,79 @@ async fn mutation_quota_index_dropped_is_seen(#[case] database: Database) {
         .map(|code| books.claims.iter().filter(|claim| claim.occupying && claim.registration == code).count())
         .max();
     assert!(most > Some(1), "{most:?}: {:?}", books.faults());
+}
+
+macro_rules! commit_slowly {
+    ($pool:expr, $begin:expr, $opening:expr, $key:expr) => {{
+        let mut conn = $pool.acquire().await.unwrap().detach();
+        let claim = kaipan::domain::ids::ClaimId::generate();
+        sqlx::query($begin).execute(&mut conn).await.unwrap();
+        let (seq,): (i64,) = sqlx::query_as(
+            "UPDATE opening_head SET next_seq = next_seq + 1 WHERE opening_id = $1 RETURNING next_seq - 1",
+        )
+        .bind($opening)
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+        sqlx::query(
+            "INSERT INTO claim (id, org_id, opening_id, unit_ord, property_id, rehearsal, registration_ord,
+                request_key, state, occupying, generation, code, deposit_fen, paid_fen, deadline_at, extended,
+                created_at, changed_at, seq, changed_seq)
+             SELECT $1, org_id, opening_id, ord, property_id, false, 0, $3, 'held', true, 1, 'LATE01', 0, 0,
+                4000000000000000, false, 0, 0, $4, $4
+             FROM unit WHERE opening_id = $2 AND ord = 0",
+        )
+        .bind(&claim)
+        .bind($opening)
+        .bind($key)
+        .bind(seq)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+        let held = format!(
+            r#"{{"kind":"held","claim":"{claim}","unit":0,"registration":0,"key":"{}","code":"LATE01","deposit_fen":0,"deadline_at":4000000000000000}}"#,
+            $key
+        );
+        sqlx::query(
+            "INSERT INTO journal (opening_id, seq, org_id, kind, version, at, body)
+             SELECT $1, $2, org_id, 'held', 1, 0, $3 FROM opening WHERE id = $1",
+        )
+        .bind($opening)
+        .bind(seq)
+        .bind(held.into_bytes())
+        .execute(&mut conn)
+        .await
+        .unwrap();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            sqlx::query("COMMIT").execute(&mut conn).await.unwrap();
+        })
+    }};
+}
+
+/// OP-82: another committer's transaction has the pick and is not through yet; whoever asks waits behind it, and hears
+/// yes. A plain read would have said no to what becomes a yes a moment later.
+#[rstest]
+#[case::sqlite(Database::Sqlite)]
+#[case::postgres(Database::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn ask_waits_for_a_commit_under_way(#[case] database: Database) {
+    let (home, opening) = published(database, 1).await;
+    let key = "a-tap-under-way";
+    let vault = Arc::new(Vault::open(&KeySource::File(home.keyring()), Some(&home.data_dir())).unwrap());
+    let db = open(&home, Clock::system()).await;
+    let openings = Openings::new(db, vault, Clock::system());
+    let live = openings.start(&opening.parse().unwrap()).await.unwrap();
+    let committing = match home.database_url() {
+        Some(url) => commit_slowly!(PgPool::connect(url).await.unwrap(), "BEGIN", &opening, key),
+        None => {
+            let file = format!("sqlite://{}", home.data_dir().join("kaipan.db").display());
+            commit_slowly!(SqlitePool::connect(&file).await.unwrap(), "BEGIN IMMEDIATE", &opening, key)
+        }
+    };
+    let told = live.ask(RegOrd(0), Key::parse(key).unwrap()).await.unwrap();
+    committing.await.unwrap();
+    assert!(matches!(&told, Answer::Yes(claim) if claim.code == "LATE01"), "{told:?}");
+    let books = Books::read(&home, &opening).await;
+    assert!(books.claim("RC00001", key).is_some());
 }
