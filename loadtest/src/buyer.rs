@@ -96,6 +96,8 @@ impl Buyer {
         self.resume(&mut door, &signed_in).await;
         self.take_part(&mut door, &signed_in.token).await;
         add(&self.world.counts.finished);
+        // Whoever has a home, or none, still watches the board.
+        door.rest_until(self.world.start + self.world.schedule.window()).await;
     }
 
     async fn mark_favourites(&mut self, signed_in: &SignedIn) {

@@ -13,6 +13,7 @@
 mod burst;
 mod client;
 mod committers;
+mod demo;
 mod devices;
 mod door;
 mod feed;

@@ -15,8 +15,9 @@ mod sheets;
 
 pub use api::Api;
 pub use books::Books;
-pub use home::{Database, Home};
+pub use home::{Database, Home, binary};
 pub use link::{Ended, Link};
+pub use ports::free_port;
 pub use sale::{Buyer, Plan, Sale, admin, draft, now_ms, staff};
 pub use server::Server;
 pub use sheets::{people, price_list, roster};
