@@ -324,17 +324,21 @@ pub const SOCKET_DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a closing socket may take to accept the closing frame.
 pub const SOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Picks of one registration: a burst of taps, then a steady rate no finger exceeds.
-pub const PICKS_BURST: u32 = 20;
-pub const PICKS_PER_SECOND: u32 = 10;
-pub const ASKS_BURST: u32 = 20;
-pub const ASKS_PER_SECOND: u32 = 4;
+/// Picks of one registration: a burst of taps (two devices and their repeats), then a rate that no finger exceeds. A
+/// lost pick costs a microsecond, so this stops scripts and never a person.
+pub const PICKS_BURST: u32 = 100;
+pub const PICKS_PER_SECOND: u32 = 20;
+/// An ask may cost a transaction.
+pub const ASKS_BURST: u32 = 40;
+pub const ASKS_PER_SECOND: u32 = 5;
 /// Other writes of one registration: favourites, devices, giving up.
 pub const WRITES_BURST: u32 = 20;
 pub const WRITES_PER_SECOND: u32 = 2;
 /// Frames of any kind over one WebSocket.
-pub const FRAMES_BURST: u32 = 60;
-pub const FRAMES_PER_SECOND: u32 = 20;
+pub const FRAMES_BURST: u32 = 200;
+pub const FRAMES_PER_SECOND: u32 = 50;
+
+const _: () = assert!(FRAMES_BURST > PICKS_BURST && FRAMES_PER_SECOND > PICKS_PER_SECOND, "picks are frames");
 /// Requests of one address without a session.
 pub const ADDRESS_REQUESTS_BURST: u32 = 40_000;
 pub const ADDRESS_REQUESTS_PER_SECOND: u32 = 10_000;
