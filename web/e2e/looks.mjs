@@ -57,7 +57,7 @@ export async function run(browser) {
     });
     await j.step("OP-95", "fits text twice as large, in English", async () => {
       const thumb = await open("large", { viewport: PHONE }, "?lang=en");
-      await thumb.page.addStyleTag({ content: "html{font-size:200%}" });
+      await thumb.page.evaluate(() => (document.documentElement.style.fontSize = "200%"));
       await thumb.page.click("[role=tab] >> nth=0");
       await thumb.page.locator(".cell").first().click();
       const button = await thumb.button().boundingBox();

@@ -7,7 +7,7 @@ import { Server } from "./lib/server.mjs";
 import { people } from "./lib/sheets.mjs";
 import { Journey, check, equal, until } from "./lib/steps.mjs";
 
-const LEAD_MS = Number(process.env.KAIPAN_E2E_LEAD_S || 60) * 500;
+const LEAD_MS = Number(process.env.KAIPAN_E2E_LEAD_S || 45) * 1000;
 const list = people(11);
 
 /** A line that a test can break: `cut` ends what is open and lets nothing through; `deaf` swallows answers. */

@@ -42,7 +42,7 @@ export class Server {
       KAIPAN_STAFF_LISTEN: `127.0.0.1:${server.staffPort}`,
       NO_COLOR: "1",
     };
-    server.run("staff", "add", "--login", "admin", "--name", "管理员", "--role", "admin", "--password", PASSWORD);
+    server.run(PASSWORD, "staff", "add", "admin", "--name", "管理员", "--role", "admin", "--password-stdin");
     await server.serve();
     return server;
   }
@@ -55,9 +55,9 @@ export class Server {
     return `http://127.0.0.1:${this.staffPort}`;
   }
 
-  /** A subcommand, to its end. */
-  run(...args) {
-    const done = spawnSync(binary(), args, { env: this.env, encoding: "utf8", timeout: 60_000 });
+  /** A subcommand, to its end, fed with one line. */
+  run(input, ...args) {
+    const done = spawnSync(binary(), args, { env: this.env, input: `${input}\n`, encoding: "utf8", timeout: 60_000 });
     if (done.status !== 0) throw new Error(`kaipan ${args.join(" ")}: ${done.stderr || done.error}`);
     return done.stdout;
   }
