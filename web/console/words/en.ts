@@ -269,7 +269,7 @@ export const en: Record<ConsoleKey, string> = {
   "live.noLapses": "No hold is about to lapse.",
   "live.due": "{amount} due",
   "live.events": "Events",
-  "live.noEvents": "Nothing yet. Every hold and deal will appear here.",
+  "live.noEvents": "Nothing new yet. From now on every hold and deal appears here.",
 
   "cashier.search": "Code, phone tail, name or unit",
   "cashier.state": "State",
@@ -364,4 +364,5 @@ export const en: Record<ConsoleKey, string> = {
   "log.details": "Details",
   "log.filter": "One opening only",
   "log.everything": "Everything",
+  "log.commandLine": "command line",
 };

@@ -262,7 +262,7 @@ const pages = {
   "live.noLapses": "目前没有即将超时的锁定。",
   "live.due": "还差 {amount}",
   "live.events": "动态",
-  "live.noEvents": "还没有动态。开始后，每一次锁定和成交都会出现在这里。",
+  "live.noEvents": "还没有新动态。从现在起，每一次锁定和成交都会出现在这里。",
 
   "cashier.search": "认购码、手机尾号、姓名或房号",
   "cashier.state": "状态",
@@ -355,6 +355,7 @@ const pages = {
   "log.details": "细节",
   "log.filter": "只看一场",
   "log.everything": "全部",
+  "log.commandLine": "命令行",
 } as const;
 
 export const zh = { ...pages, ...codesZh } as const;

@@ -9,6 +9,8 @@ export interface Staff {
   name: string;
   role: Role;
   disabled?: boolean;
+  /** What the role may do, as the server judges it. */
+  rights?: string[];
 }
 
 export interface Project {
