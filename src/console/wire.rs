@@ -438,7 +438,8 @@ pub struct Payment {
     pub by: String,
 }
 
-pub fn payment(row: PaymentRow) -> Payment {
+/// `by` is the name of who recorded it, where the account is still known.
+pub fn payment(row: PaymentRow, by: Option<&String>) -> Payment {
     Payment {
         id: row.id.to_string(),
         claim: row.claim_id.to_string(),
@@ -450,7 +451,7 @@ pub fn payment(row: PaymentRow) -> Payment {
         refund_fen: row.refund_fen.0,
         refund_reason: row.refund_reason,
         created_ms: row.created_at.ms(),
-        by: row.recorded_by,
+        by: by.cloned().unwrap_or(row.recorded_by),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The cashier's desk, and what staff may do to a hold.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -107,7 +108,15 @@ pub async fn pay(
     let params = json!({ "payment": row.id.as_str(), "amount_fen": row.amount_fen.0 });
     write_log(&console, &who, &id, "PAYMENT_RECORDED", claim.as_str(), params).await?;
     let hold = one(&console, &live, &claim).await?;
-    Ok(Json(PaymentDone { payment: wire::payment(row), hold }))
+    let names = staff_names(&console).await?;
+    let by = names.get(&row.recorded_by);
+    Ok(Json(PaymentDone { payment: wire::payment(row.clone(), by), hold }))
+}
+
+/// Accounts by id, for the desk: a cashier may not list staff, but sees who took a payment.
+async fn staff_names(console: &Console) -> Result<HashMap<String, String>, Problem> {
+    let members = console.0.staff.list().await.map_err(problems::staff)?;
+    Ok(members.into_iter().map(|member| (member.id.to_string(), member.name)).collect())
 }
 
 /// Ends a hold with a reason; the unit is free everywhere.
@@ -176,7 +185,13 @@ pub async fn refunds(
     who.may(Right::Cashier)?;
     let mut read = console.0.db.read().await.map_err(problems::store)?;
     let rows = cashier::refunds(&mut read, &id).await.map_err(problems::store)?;
-    Ok(Json(Refunds { refunds: rows.into_iter().map(wire::payment).collect() }))
+    drop(read);
+    let names = staff_names(&console).await?;
+    let refunds = rows.into_iter().map(|row| {
+        let by = names.get(&row.recorded_by);
+        wire::payment(row.clone(), by)
+    });
+    Ok(Json(Refunds { refunds: refunds.collect() }))
 }
 
 /// Takes the pick from a device its owner no longer has.

@@ -30,6 +30,15 @@ export function urgency(deadline_ms: number, now_ms: number): Urgency {
   return left_ms <= 60_000 ? "now" : left_ms <= 180_000 ? "soon" : "calm";
 }
 
+/**
+ * What to show of one hold: the list may still bring what it was asked before a payment was answered. Money and
+ * generations only grow, and a hold that ended does not run again by itself.
+ */
+export function newer(known: Hold, fresh: Hold): Hold {
+  const older = fresh.generation < known.generation || fresh.seq < known.seq || fresh.paid_fen < known.paid_fen;
+  return older ? known : fresh;
+}
+
 /** Only a running hold can be paid, extended or released. */
 export function running(hold: Pick<Hold, "state">): boolean {
   return hold.state === "held" || hold.state === "lapsing";
