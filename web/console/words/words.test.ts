@@ -16,7 +16,7 @@ function codesOf(files: string, pattern: RegExp): string[] {
 /** Where the staff log is written. */
 const LOGGED =
   "console/routes/holds.rs console/routes/lifecycle.rs console/routes/lists.rs console/routes/openings.rs " +
-  "console/routes/results.rs identity/buyers/device.rs identity/staff/account.rs identity/staff/session.rs";
+  "console/routes/results.rs opening/prepare/apply/units.rs opening/prepare/apply/registrations.rs identity/buyers/device.rs identity/staff/account.rs identity/staff/session.rs";
 
 describe("the console's words (OP-95)", () => {
   it("stand in both languages with the same placeholders", () => {
