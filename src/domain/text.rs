@@ -85,6 +85,7 @@ mod tests {
         assert!(is_blank(" \u{3000}\t\u{200B}") && !is_blank(" \u{3000}x"));
     }
 
+    /// Mutation that turned it red: every sign taken for a formula, so that `+86…` warned.
     #[test]
     fn formulas_are_told_from_signed_numbers() {
         for text in ["=1+1", "＝A1", "@SUM", "+cmd|' /C calc'!A0", "-2+3", "  =x"] {

@@ -13,7 +13,7 @@ pub(super) struct Place {
 
 impl Place {
     pub fn of_sheet(name: &str) -> Self {
-        Self { kind: kind_in(name), building: whole_building(name) }
+        Self { kind: kind_in(name), building: whole_building(name).or_else(|| mentioned_building(name)) }
     }
 
     /// A row above the header. The sheet's own name knows the kind better than a title's prose.
@@ -170,6 +170,7 @@ mod tests {
         assert_eq!(of("1#楼", &[]).as_deref(), Some("1#楼"));
         assert_eq!(of("12", &[]).as_deref(), Some("12"));
         assert_eq!(of("A座", &[]).as_deref(), Some("A座"));
+        assert_eq!(of("3#楼住宅", &[]).as_deref(), Some("3#楼"));
         assert_eq!(of("Sheet1", &[]), None);
         assert_eq!(of("价目表", &[]), None);
         let permit =

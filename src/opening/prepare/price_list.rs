@@ -59,6 +59,9 @@ pub(super) enum Col {
 /// A row in which all of these are blank is a remark.
 const KEYS: [Col; 5] = [Col::Room, Col::Number, Col::GrossArea, Col::UnitPrice, Col::Total];
 
+/// What makes a row more than a remark.
+const VALUES: [Col; 3] = [Col::GrossArea, Col::UnitPrice, Col::Total];
+
 /// Columns whose text is kept as it is.
 const FREE_TEXTS: [Col; 9] = [
     Col::Building,
@@ -188,7 +191,7 @@ impl List {
                 }
                 Some(header) => {
                     let line = Line { sheet, row, header };
-                    if is_note(&line, &KEYS) {
+                    if is_note(&line, &KEYS, &VALUES) {
                         // A block's own title in the middle of a sheet: "幢号：2#".
                         title_texts(row).for_each(|text| place.read_label(&text));
                     } else {

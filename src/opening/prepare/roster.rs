@@ -83,6 +83,9 @@ pub(super) enum Col {
 /// A row in which all of these are blank is a remark, or a line of a template that nobody filled in.
 const KEYS: [Col; 4] = [Col::Code, Col::Name, Col::Document, Col::Phone];
 
+/// What makes a row more than a remark.
+const VALUES: [Col; 2] = [Col::Document, Col::Phone];
+
 /// Columns whose text is kept as it is.
 const FREE_TEXTS: [Col; 8] = [
     Col::Code,
@@ -206,7 +209,7 @@ impl Roster {
                 None => {}
                 Some(header) => {
                     let line = Line { sheet, row, header };
-                    if !is_note(&line, &KEYS)
+                    if !is_note(&line, &KEYS, &VALUES)
                         && let Err(fault) = self.row(&line)
                     {
                         self.reading.refused_keys.extend(code_of(&line));

@@ -89,20 +89,20 @@ impl<F: Column> Header<F> {
     }
 }
 
-/// Headers are short words; rows of data have numbers in them. Spares looking up every cell of every row.
+/// Headers are words; rows of data have numbers in them. Spares looking up every cell of every row.
 fn may_be_header(row: &Row) -> bool {
-    let mut texts = 0;
+    let (mut words, mut numbers) = (0, 0);
     for (_, cell) in row.filled() {
         match cell {
-            Cell::Text(text)
-                if !text.trim_start().starts_with(|c: char| text::fold_char(c).is_ascii_digit()) =>
-            {
-                texts += 1;
+            Cell::Text(text) if !text.trim_start().starts_with(|c| text::fold_char(c).is_ascii_digit()) => {
+                words += 1;
             }
+            // "2026年备案价" is a header too.
+            Cell::Text(_) => numbers += 1,
             _ => return false,
         }
     }
-    texts >= 2
+    words >= 2 && numbers <= 1
 }
 
 fn find<F: Column>(row: &Row) -> Vec<Found<F>> {
@@ -198,22 +198,30 @@ fn text_of<F: Copy>(field: F, cell: &Cell) -> Result<Option<String>, Fault<F>> {
     Ok((!stands_for_nothing).then_some(text))
 }
 
-/// Is this row a remark or a sum, not data? `keys` are the columns without which a row says nothing.
-pub(super) fn is_note<F: Column>(line: &Line<'_, F>, keys: &[F]) -> bool {
-    let mut filled = line.row.filled();
-    let Some((_, first)) = filled.next() else { return true };
-    let alone = filled.next().is_none();
-    let first = first.text();
-    let sum = ["合计", "总计", "小计", "共计", "平均", "均价", "汇总"];
-    if line.blank(keys) || sum.iter().any(|word| first.starts_with(word)) {
+/// Is this row a remark or a sum, not data? Without a value in one of `keys` a row says nothing; prose in them (a
+/// footer's `制表人：`) is data only beside a value in one of `values`.
+pub(super) fn is_note<F: Column>(line: &Line<'_, F>, keys: &[F], values: &[F]) -> bool {
+    if line.blank(keys) {
         return true;
     }
-    // Prose in the first column, which may be a key column.
-    let prose = ["注", "备注", "说明", "本表", "以上", "附", "※", "*", "填表", "制表", "审核人"];
-    alone
-        && (prose.iter().any(|word| first.starts_with(word))
-            || first.contains(['。', '，', '；', '：', ':'])
-            || first.chars().count() > 20)
+    let sums = ["合计", "总计", "小计", "共计", "平均", "均价", "汇总"];
+    let is_sum = |text: &str| sums.iter().any(|word| text.starts_with(word));
+    // The second one, where the rows are numbered.
+    if line.row.filled().take(2).any(|(_, cell)| is_sum(&cell.text())) {
+        return true;
+    }
+    let says_nothing = |field: &F| {
+        let cell = line.cell(*field);
+        cell.is_blank() || is_prose(&cell.text())
+    };
+    values.iter().all(says_nothing) && line.row.filled().any(|(_, cell)| is_prose(&cell.text()))
+}
+
+fn is_prose(text: &str) -> bool {
+    let words = ["注", "备注", "说明", "本表", "以上", "附", "※", "填表", "制表", "审核人"];
+    words.iter().any(|word| text.starts_with(word))
+        || text.contains(['。', '；', '：', ':'])
+        || text.chars().count() > 40
 }
 
 /// Text that a spreadsheet would take for a formula: kept as text, and pointed out.

@@ -299,6 +299,8 @@ async fn a_published_opening_is_frozen_and_an_unknown_one_unknown() {
 }
 
 /// The plan of a moment ago must not be written over an edit, or over a publication, that came in between.
+///
+/// Mutation that turned it red: the head row taken whatever its version.
 #[tokio::test]
 async fn a_plan_is_void_once_the_opening_changed() {
     let desk = Desk::new().await;

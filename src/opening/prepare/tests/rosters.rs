@@ -42,8 +42,8 @@ fn the_sample_roster_is_read_whole() {
 
 /// OP-11: exactly the rows of the dirty roster are refused, each with its reason, and its warnings.
 ///
-/// Mutations that turned it red: a refused row registering its document; warning inside a household; `+86` taken for
-/// a formula; sixteen digits of a number taken as text.
+/// Mutations that turned it red: a refused row registering its document; warning inside a household; sixteen digits of
+/// a number taken as text.
 #[test]
 fn the_dirty_roster_is_refused_row_by_row() {
     let (reading, expected) = (read(DIRTY), expected());
@@ -152,7 +152,7 @@ fn quotas_eligibility_and_codes_are_not_guessed() {
         &["a2", "己", "护照", "E10000006", "13800000006", "", "通过", "#1"],
         &["A7", "庚", "护照", "E10000007", "!", "", "通过", "#1"],
         &["合计", "", "", "", "", "", "", "#7"],
-        &["制表人：某某"],
+        &["制表人：某某", "审核人：某某"],
     ]);
     assert_eq!(
         lines(&reading.refused),

@@ -163,6 +163,26 @@ fn every_refusal_of_a_unit_has_its_name() {
     );
 }
 
+/// A formula gives the value that the office saw; nothing is calculated here. (Without one: the dirty roster.)
+#[test]
+fn a_formula_gives_its_cached_value() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet().set_name("1#").unwrap();
+    fill(
+        sheet,
+        &[
+            &["室号", "建筑面积", "单价", "2026年备案总价"],
+            &["101", "#90", "#10000", ""],
+            &["", "", "", ""],
+            &["制表人：某某", "", "", "审核人：某某"],
+        ],
+    );
+    sheet.write_formula(1, 3, rust_xlsxwriter::Formula::new("=B2*C2").set_result("900000")).unwrap();
+    let reading = read(&book.save_to_buffer().unwrap());
+    assert_eq!(reading.rows.iter().map(|row| row.value.total).collect::<Vec<_>>(), [Some(Fen(90_000_000))]);
+    assert_eq!(lines(&reading.refused), Vec::<String>::new());
+}
+
 #[test]
 fn hidden_sheets_dates_and_errors_are_not_guessed_at() {
     let mut book = Workbook::new();
