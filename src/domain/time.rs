@@ -42,17 +42,15 @@ impl Micros {
 pub struct Clock(Arc<Source>);
 
 enum Source {
-    System,
+    /// The machine's clocks. Its wall may be stepped by a test, as an operator or a time service would.
+    System { stepped: AtomicI64 },
     /// Runs with tokio's clock, so that the simulator's paused runtime moves it; the wall may be stepped.
-    Virtual {
-        origin: tokio::time::Instant,
-        wall_at_origin: AtomicI64,
-    },
+    Virtual { origin: tokio::time::Instant, wall_at_origin: AtomicI64 },
 }
 
 impl Clock {
     pub fn system() -> Self {
-        Self(Arc::new(Source::System))
+        Self(Arc::new(Source::System { stepped: AtomicI64::new(0) }))
     }
 
     /// A clock that reads `wall` now and moves with tokio's (possibly paused) time.
@@ -66,7 +64,7 @@ impl Clock {
     /// Time since boot, suspended time included; never steps.
     pub fn mono(&self) -> Micros {
         match &*self.0 {
-            Source::System => {
+            Source::System { .. } => {
                 let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
                 Micros(t.tv_sec.saturating_mul(1_000_000).saturating_add(t.tv_nsec / 1_000))
             }
@@ -79,9 +77,10 @@ impl Clock {
     /// Wall time: may step, so it only anchors; see `opening::clock`.
     pub fn wall(&self) -> Micros {
         match &*self.0 {
-            Source::System => {
+            Source::System { stepped } => {
                 let t = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
                 Micros(t.tv_sec.saturating_mul(1_000_000).saturating_add(t.tv_nsec / 1_000))
+                    .plus(Micros(stepped.load(Ordering::Relaxed)))
             }
             Source::Virtual { wall_at_origin, .. } => {
                 Micros(wall_at_origin.load(Ordering::Relaxed)).plus(self.mono())
@@ -89,10 +88,9 @@ impl Clock {
         }
     }
 
-    /// Steps the wall of a virtual clock, as an operator or NTP would; no effect on the system's.
+    /// Steps the wall. Only tests do; the monotonic reading stays as it is.
     pub fn step_wall(&self, by: Micros) {
-        if let Source::Virtual { wall_at_origin, .. } = &*self.0 {
-            wall_at_origin.fetch_add(by.0, Ordering::Relaxed);
-        }
+        let (Source::System { stepped } | Source::Virtual { wall_at_origin: stepped, .. }) = &*self.0;
+        stepped.fetch_add(by.0, Ordering::Relaxed);
     }
 }

@@ -8,6 +8,7 @@
 //! | quota index dropped | `DROP INDEX` here, both databases | "quota exceeded" |
 //! | head row not taken | by hand: `take_head` made a plain `SELECT` | `ask_waits_for_a_commit_under_way` on Postgres (told no, and it was a yes) |
 //! | no write lock at BEGIN | by hand: `BEGIN IMMEDIATE` made `BEGIN` | the same on SQLite, where the write lock is the queue |
+//! | lapse by the gateway's clock | by hand: `LedgerTx::now` made the gateway's wall | `a_step_of_the_gateways_clock_moves_no_deadline`, both databases |
 //!
 //! The simulator takes out the same guards and more on its twin (`opening::sim`).
 
@@ -15,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kaipan::domain::ids::{OpeningId, RegOrd, UnitOrd};
-use kaipan::domain::time::Clock;
-use kaipan::opening::answer::{Answer, Key};
+use kaipan::domain::time::{Clock, Micros};
+use kaipan::opening::answer::{Answer, ClaimState, Key};
 use kaipan::opening::{Live, Openings};
 use kaipan::store::Db;
 use kaipan::vault::{KeySource, Vault};
@@ -30,15 +31,13 @@ const BUYERS: u32 = 20;
 
 /// A published opening, no server running on it.
 async fn published(database: Database, homes_each: u32) -> (Home, String) {
+    published_with(database, Plan { homes_each, ..Plan::default() }).await
+}
+
+async fn published_with(database: Database, plan: Plan) -> (Home, String) {
     let home = Home::new(database).await;
     let server = home.serve().await;
-    let plan = Plan {
-        homes: HOMES as usize,
-        buyers: BUYERS as usize,
-        homes_each,
-        starts_in_ms: 1_500,
-        ..Plan::default()
-    };
+    let plan = Plan { homes: HOMES as usize, buyers: BUYERS as usize, starts_in_ms: 1_500, ..plan };
     let sale = Sale::publish(&server, &plan).await;
     sale.started().await;
     assert!(server.stop().await.success());
@@ -237,4 +236,30 @@ async fn ask_waits_for_a_commit_under_way(#[case] database: Database) {
     assert!(matches!(&told, Answer::Yes(claim) if claim.code == "LATE01"), "{told:?}");
     let books = Books::read(&home, &opening).await;
     assert!(books.claim("RC00001", key).is_some());
+}
+
+/// OP-40, OP-60: the gateway's wall clock jumps ten minutes ahead, then back; the hold lapses when the database's time
+/// says so, not before, and the gate neither shuts nor opens by it.
+#[rstest]
+#[case::sqlite(Database::Sqlite)]
+#[case::postgres(Database::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_step_of_the_gateways_clock_moves_no_deadline(#[case] database: Database) {
+    let (home, opening) = published_with(database, Plan { hold_s: 4, ..Plan::default() }).await;
+    let vault = Arc::new(Vault::open(&KeySource::File(home.keyring()), Some(&home.data_dir())).unwrap());
+    let clock = Clock::system();
+    let openings = Openings::new(open(&home, clock.clone()).await, vault, clock.clone());
+    let live = openings.start(&opening.parse().unwrap()).await.unwrap();
+    // The heartbeat freezes the opening's clock against the database's.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+
+    clock.step_wall(Micros::from_secs(600));
+    let answer = live.pick(RegOrd(0), UnitOrd(0), Key::parse("after-the-step").unwrap()).await.unwrap();
+    let Answer::Yes(claim) = answer else { panic!("{answer:?}") };
+    let state = || live.claim(&claim.id).unwrap().state;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(state(), ClaimState::Held, "lapsed early: the clock's step moved the deadline");
+    clock.step_wall(Micros::from_secs(-1_200));
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    assert_eq!(state(), ClaimState::Lapsed, "the step back kept the hold alive");
 }
