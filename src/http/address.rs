@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
 
-    /// Mutation that turns this red: reading the leftmost entry, which any client can write.
+    /// Mutation that turned it red: reading the leftmost entry, which any client can write.
     #[test]
     fn only_what_a_trusted_proxy_wrote_counts() {
         let trusted = ["10.0.0.0/8".parse().unwrap()];

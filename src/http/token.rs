@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(TokenKey::new([8; 32]).open(&token, Micros(0)), Err(TokenError::Forged));
     }
 
-    /// Mutation that turns this red: comparing only the first bytes of the seal, or leaving a claim out of it.
+    /// Mutation that turned it red: comparing only the first bytes of the seal.
     #[test]
     fn no_byte_of_a_token_can_be_changed() {
         let key = TokenKey::new([7; 32]);

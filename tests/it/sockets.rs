@@ -119,7 +119,7 @@ async fn a_body_that_never_comes_is_timed_out() {
 }
 
 /// A client asks for much and reads nothing: its place must come free again.
-/// Mutation that turned it red: the guard's clock stopped by a flush, which always succeeds.
+/// Mutation that turned it red: no guard under hyper, which itself waits for a reader for ever.
 #[tokio::test]
 async fn a_reader_that_never_reads_loses_its_place() {
     let address = start(1, &Drain::default()).await;

@@ -90,7 +90,7 @@ async fn a_panic_is_an_internal_problem_and_the_next_request_is_served() {
     assert_eq!(response.status(), StatusCode::OK);
 }
 
-/// Mutations that turned it red: the place not given back; the cap checked after the wait.
+/// Mutation that turned it red: the place not given back.
 #[tokio::test(start_paused = true)]
 async fn more_requests_than_may_be_in_flight_are_shed_at_once() {
     let app = app(&Wrap::new(shell()));
