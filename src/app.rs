@@ -3,6 +3,7 @@
 
 pub mod data;
 mod doors;
+mod figures;
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ use crate::telemetry;
 
 use data::{OpenData, OpenError};
 use doors::{Doors, origins};
+use figures::keep_figures;
 
 /// How soon a gateway hears of an opening that another one published. Buyers wait minutes for the start, not this.
 const FOLLOW_PUBLICATIONS_PERIOD: Duration = Duration::from_millis(500);
@@ -76,7 +78,9 @@ async fn run(config: &Config, metrics: PrometheusHandle) -> Result<(), ServeErro
     let gateway = doors.gateway(config, &services);
     let staff = doors.open_staff(config, services.console(config, &gateway))?;
     let buyers = doors.open_buyers(config, &gateway)?;
-    tokio::spawn(forget_idle_addresses(gateway));
+    tokio::spawn(forget_idle_addresses(Arc::clone(&gateway)));
+    let (openings, buyers_of) = (services.openings.clone(), services.buyers.clone());
+    tokio::spawn(keep_figures(openings, buyers_of, gateway, services.clock.clone()));
     tracing::info!(buyers = %buyers.address, %staff, "doors are open");
 
     // Until here a request for an opening hears NOT_READY: a pick must not be answered from an empty memory.

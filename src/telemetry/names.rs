@@ -22,6 +22,11 @@ metrics_list! {
     histogram HTTP_SECONDS = "kaipan_http_request_seconds", "From request head to answer, by door";
     counter HTTP_SHED = "kaipan_http_shed_total", "Requests refused at once because too many were in flight, by door";
     counter HTTP_PANICS = "kaipan_http_panics_total", "Handlers that panicked, by door; must stay 0";
+    counter PICKS = "kaipan_picks_total", "Taps that reached gate 1 in this process, by opening";
+    counter REFUSALS = "kaipan_refusals_total", "Picks refused in this process, by opening and code";
+    gauge SIGNED_IN = "kaipan_signed_in", "Registrations that are signed in on some device, by opening";
+    gauge CONNECTED = "kaipan_connected", "Registrations with a WebSocket to this process, by opening";
+    gauge BOARD_SEQ = "kaipan_board_seq", "Journal sequence that this process's board shows, by opening";
     gauge SOCKETS = "kaipan_sockets", "Open WebSockets, by kind (buyer, anonymous)";
     counter SOCKET_SKIPS = "kaipan_socket_skips_total", "Slow readers that were skipped to the newest board";
     histogram SOCKET_ANSWER_SECONDS = "kaipan_socket_answer_seconds", "From a pick or ask over a WebSocket to its answer on the socket";
