@@ -1,17 +1,17 @@
 # The parts of the test run, one function each; sourced by scripts/test.sh. Each runs from the repository's root with
 # `set -e`, prints what it likes, and fails by its exit status.
 
-all_parts=(format types web-unit web-build web-size clippy licences tree unit loom it-sqlite it-postgres)
+all_parts=(format types web-unit web-build web-size clippy licences tree unit loom it-sqlite it-postgres browser)
 quick_parts=(format clippy tree unit types web-unit)
 
 # Parts whose log holds test counts; of the others only the exit status counts.
 is_suite() {
-  case $1 in tree | unit | loom | it-* | web-unit) ;; *) return 1 ;; esac
+  case $1 in tree | unit | loom | it-* | web-unit | browser) ;; *) return 1 ;; esac
 }
 
 # A hang must not eat the whole run. Generous: a cold build on two cores is inside.
 limit_s() {
-  case $1 in clippy | unit | loom | it-*) echo 1800 ;; *) echo 600 ;; esac
+  case $1 in clippy | unit | loom | it-* | browser) echo 1800 ;; *) echo 600 ;; esac
 }
 
 # npm ci when the lock differs from the one that was installed, and only then.
@@ -67,3 +67,11 @@ part_web_build() {
 # Of what web-build left: the buyer's first load within its budget, nothing fetched from elsewhere, no syntax that old
 # WebViews do not know.
 part_web_size() { cd web && npm run --silent size; }
+
+# The journeys of web/e2e: the real binary with the pages that web-build left, in a real browser. Its pictures are in
+# web/e2e/output.
+part_browser() {
+  web_modules
+  cargo build --locked --bin kaipan
+  cd web && npm run --silent e2e
+}

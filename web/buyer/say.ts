@@ -14,6 +14,11 @@ export function timeLeft(ms: number): string {
   return days > 0 ? t("head.days", { days }) + " " + clock : countdown(ms);
 }
 
+/** What is left of a hold: rounded down, for nobody is promised a second more than there is. */
+export function timeRemaining(ms: number): string {
+  return timeLeft(Math.floor(ms / 1000) * 1000);
+}
+
 export function kindName(kind: string): string {
   const name = maybe(`kind.${kind}`);
   return name === null ? kind : name;

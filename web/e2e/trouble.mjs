@@ -129,7 +129,7 @@ async function killedServer(j, { steady, server, office, id }) {
     await steady.barSays(/选 1#-1004/, 4000);
     await steady.button().click();
     const text = await steady.barSays(/抢到了！1#-1004/, 3000);
-    const code = /锁定编号\s+(\S+)/.exec(text)[1];
+    const code = /认购码\s+(\S+)/.exec(text)[1];
     await server.kill();
     await steady.page.waitForSelector("text=已断开", { timeout: 8000 });
     await j.picture("steady", "server-killed");

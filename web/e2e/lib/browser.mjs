@@ -1,5 +1,5 @@
 // Debian's Chromium, driven by playwright-core. Pages get no network but the loopback server.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
@@ -7,9 +7,16 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/
 
 export const PHONE = { width: 390, height: 844 };
 
+function browserPath() {
+  const places = ["chromium", "chromium-browser", "google-chrome"].map((name) => `/usr/bin/${name}`);
+  const found = process.env.KAIPAN_CHROMIUM || places.find((path) => existsSync(path));
+  if (!found) throw new Error("no Chromium found: install Debian's chromium, or set KAIPAN_CHROMIUM");
+  return found;
+}
+
 export function launch() {
   return chromium.launch({
-    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+    executablePath: browserPath(),
     args: [
       "--no-sandbox",
       "--disable-gpu",

@@ -6,6 +6,9 @@ import { fileURLToPath } from "node:url";
 
 export const output = fileURLToPath(new URL("../output/", import.meta.url));
 
+/** Steps of all journeys that came to their end. */
+export const counted = { passed: 0 };
+
 export class Journey {
   constructor(name) {
     this.name = name;
@@ -25,6 +28,7 @@ export class Journey {
     const from = Date.now();
     try {
       const shown = await run();
+      counted.passed++;
       const took = `${((Date.now() - from) / 1000).toFixed(1)} s`;
       console.log(`  ok   ${name}  [${ids}]  ${took}${shown === undefined ? "" : `  ${shown}`}`);
     } catch (error) {
