@@ -19,6 +19,7 @@ mod door;
 mod feed;
 mod harness;
 mod hold;
+mod import;
 mod pick;
 mod prepare;
 mod second;

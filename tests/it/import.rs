@@ -1,0 +1,101 @@
+//! `kaipan import`, the command: what it prints, and what its exit code means (OP-11, OP-23).
+
+use std::process::Output;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::harness::{Database, Home, Plan, admin, draft};
+
+const PRICE_LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/price-list.xlsx");
+const ROSTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/roster.xlsx");
+const DIRTY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/roster-dirty.xlsx");
+
+fn said(output: &Output) -> (Option<i32>, Value) {
+    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default())
+}
+
+/// A dry run says everything and touches nothing: neither a folder nor a keyring.
+#[tokio::test]
+async fn op_11_a_dry_run_needs_no_database() {
+    let home = Home::empty(Database::Sqlite).await;
+    let run = async |arguments: &[&str]| home.run(&[&["import"], arguments].concat()).await;
+
+    let (code, report) = said(&run(&["price-list", PRICE_LIST, "--dry-run", "--json"]).await);
+    assert_eq!((code, &report["accepted"], &report["stored"]), (Some(0), &json!(726), &json!(false)));
+    assert_eq!(report["by_kind"], json!({"home": 474, "parking": 240, "shop": 12}));
+    assert_eq!(report["total_fen"], 172_477_523_600_i64);
+
+    let (code, report) = said(&run(&["roster", DIRTY, "--dry-run", "--json"]).await);
+    assert_eq!((code, &report["accepted"]), (Some(2), &json!(190)));
+    assert_eq!(report["earnest_total_fen"], 950_000_000);
+    assert_eq!(
+        report["refused"][0],
+        json!({"sheet": "认筹名单", "row": 57, "column": "证件号码", "reason": "DOCUMENT_CHECK_DIGIT",
+            "value": "990000196802160550"})
+    );
+    assert_eq!(report["refused"].as_array().map(Vec::len), Some(10));
+    assert_eq!(report["warnings"].as_array().map(Vec::len), Some(2));
+
+    let (code, _) = said(&run(&["roster", DIRTY, "--dry-run", "--json", "--all-or-nothing"]).await);
+    assert_eq!(code, Some(1));
+    let text = run(&["roster", DIRTY, "--dry-run"]).await;
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("第 57 行「证件号码」") && text.contains("[DOCUMENT_CHECK_DIGIT]"), "{text}");
+
+    std::fs::write(home.file("x.xls"), [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]).unwrap();
+    let (code, report) =
+        said(&run(&["roster", home.file("x.xls").to_str().unwrap(), "--dry-run", "--json"]).await);
+    assert_eq!((code, &report["file"]["code"]), (Some(1), &json!("FILE_OLD_OR_PROTECTED")));
+    let missing = run(&["roster", "/nowhere.xlsx", "--dry-run"]).await;
+    assert_eq!(missing.status.code(), Some(1));
+    let nowhere = run(&["roster", ROSTER]).await;
+    assert_eq!(nowhere.status.code(), Some(1), "an import without a dry run needs an opening");
+    assert!(!home.data_dir().exists() && !home.keyring().exists());
+}
+
+/// Stored by the command, seen through the door, logged; beside a running server it is refused in one sentence.
+#[rstest]
+#[case::sqlite(Database::Sqlite)]
+#[case::postgres(Database::Postgres)]
+#[tokio::test]
+async fn op_11_the_command_stores_what_the_door_shows(#[case] database: Database) {
+    let home = Home::new(database).await;
+    let server = home.serve().await;
+    let opening = draft(&admin(&server).await, &Plan::default()).await;
+    let import = async |what: &str, file: &str| {
+        home.run(&["import", what, file, "--opening", &opening, "--json"]).await
+    };
+    if matches!(database, Database::Sqlite) {
+        let refused = import("price-list", PRICE_LIST).await;
+        let why = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!((refused.status.code(), why.lines().count()), (Some(1), 1), "{why}");
+        assert!(why.contains("kaipan serve"), "{why}");
+    }
+    server.stop().await;
+
+    let (code, report) = said(&import("price-list", PRICE_LIST).await);
+    assert_eq!((code, &report["added"], &report["stored"]), (Some(0), &json!(726), &json!(true)));
+    let (code, report) = said(&import("roster", DIRTY).await);
+    assert_eq!((code, &report["added"], &report["stored"]), (Some(2), &json!(190), &json!(true)));
+    let (code, report) = said(&import("roster", ROSTER).await);
+    // The dirty roster is the beginning of the clean one, with other lots.
+    assert_eq!((code, &report["added"], &report["missing"]), (Some(0), &json!(9_810), &json!([])));
+    let (_, report) = said(&import("roster", ROSTER).await);
+    assert_eq!((&report["unchanged"], &report["changed"]), (&json!(10_000), &json!([])));
+
+    let server = home.serve().await;
+    let admin = admin(&server).await;
+    let stored = admin.get(&format!("/api/v1/openings/{opening}")).await.ok();
+    assert_eq!(stored["units"]["total_fen"], 172_477_523_600_i64);
+    assert_eq!(stored["registrations"], json!({"total": 10_000, "earnest_fen": 50_000_000_000_i64}));
+    let log = admin.get(&format!("/api/v1/log?opening={opening}")).await.ok();
+    let by_command: Vec<_> = log["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["staff"] == "command line")
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(by_command, ["ROSTER_IMPORTED", "ROSTER_IMPORTED", "PRICE_LIST_IMPORTED"]);
+}
