@@ -31,10 +31,12 @@ describe("the screen's figures", () => {
   });
 
   it.each([
-    [172_477_523_600, { unit: "yi", n: "17.24" }],
-    [9_999_999_999, { unit: "wan", n: "9999.99" }],
-    [0, { unit: "wan", n: "0.00" }],
-  ])("%i fen never read as more", (fen, words) => expect(bigMoney(fen)).toEqual(words));
+    [172_477_523_600, "zh-CN", { unit: "yi", n: "17.24" }],
+    [9_999_999_999, "zh-CN", { unit: "wan", n: "9999.99" }],
+    [0, "zh-CN", { unit: "wan", n: "0.00" }],
+    [172_477_523_600, "en", { unit: "billion", n: "1.72" }],
+    [9_999_999_999, "en", { unit: "million", n: "99.99" }],
+  ] as const)("%i fen never read as more (%s)", (fen, lang, words) => expect(bigMoney(fen, lang)).toEqual(words));
 });
 
 describe("the screen's opening", () => {

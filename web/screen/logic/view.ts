@@ -1,5 +1,6 @@
 /** Which face the screen shows, and the figures on it. Pure: the truth and the time in, words' parameters out. */
 import type { Opening, Phase, Screen } from "@shared/api/buyer";
+import type { Lang } from "@shared/i18n";
 
 export type Face = "countdown" | "board";
 
@@ -14,10 +15,19 @@ export function faceOf(phase: Phase): Face {
   return phase === "live" || phase === "closed" ? "board" : "countdown";
 }
 
-/** Amounts of an estate are read in 亿 or 万, with two decimals, rounded down: no more than was really sold. */
-export function bigMoney(fen: number): { unit: "yi" | "wan"; n: string } {
+export type MoneyUnit = "yi" | "wan" | "billion" | "million";
+
+/**
+ * Amounts of an estate are read in 亿 or 万, in English in billions or millions; two decimals, rounded down: no more
+ * than was really sold.
+ */
+export function bigMoney(fen: number, lang: Lang): { unit: MoneyUnit; n: string } {
   const yuan = Math.floor(fen / 100);
-  const [unit, size] = yuan >= 100_000_000 ? (["yi", 100_000_000] as const) : (["wan", 10_000] as const);
+  const [large, small, large_yuan, small_yuan] =
+    lang === "en"
+      ? (["billion", "million", 1_000_000_000, 1_000_000] as const)
+      : (["yi", "wan", 100_000_000, 10_000] as const);
+  const [unit, size] = yuan >= large_yuan ? [large, large_yuan] : [small, small_yuan];
   return { unit, n: (Math.floor((yuan * 100) / size) / 100).toFixed(2) };
 }
 

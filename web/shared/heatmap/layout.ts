@@ -32,6 +32,7 @@ export interface Layout {
 const ASPECT = 2.1;
 const ASPECT_MAX = 4;
 const GAP_RATIO = 0.14;
+const GAP_MAX = 14;
 const TITLE = 24;
 const FLOOR_LABEL = 28;
 const PANEL_GAP = 20;
@@ -68,9 +69,9 @@ function rewrap(block: Block, width: number, cell: Cells): Block {
 
 function fill(block: Block, x: number, y: number, w: number, h: number, label: number, title: number): Panel {
   const row_h = (h - title) / block.rows.length;
-  const gap_y = Math.min((row_h * GAP_RATIO) / (1 + GAP_RATIO), 6);
+  const gap_y = Math.min((row_h * GAP_RATIO) / (1 + GAP_RATIO), GAP_MAX);
   const column_w = (w - label) / block.columns;
-  const gap_x = Math.min(gap_y * 1.2, 8);
+  const gap_x = gap_y * 1.2;
   const cells: Cell[] = [];
   const floors: Panel["floors"] = [];
   block.rows.forEach((row, r) => {

@@ -114,7 +114,8 @@ function paintCell(
   const label = state.label(cell.unit);
   const readable = label !== "" && h >= TEXT_H_MIN && w >= TEXT_W_MIN;
   ctx.setLineDash([]);
-  ctx.lineWidth = 1;
+  // On a wall of 4K a hairline is gone from the third row.
+  ctx.lineWidth = Math.max(1, Math.min(3, h * 0.035));
   box();
   if (heat !== undefined) {
     ctx.fillStyle = ramp(heat, theme.heat);
