@@ -98,7 +98,8 @@ fn loom_undo_gives_unit_and_place_back_together() {
     });
 }
 
-/// A claim that lapses against a pick by the one who had it. Mutations caught: as above, in `overwrite`.
+/// A claim that lapses against a pick by the one who had it. Mutations caught: Relaxed in `UnitCell::load`;
+/// Relaxed for Release in `exchange`.
 #[test]
 fn loom_a_lapse_frees_unit_and_place_together() {
     model(|| {
@@ -115,30 +116,40 @@ fn loom_a_lapse_frees_unit_and_place_together() {
     });
 }
 
-/// A release against another buyer's pick: taken before, won after, and nothing in between.
-/// Mutation caught: `overwrite` as load and store without a comparison (it wiped out the pick).
+/// A release against a pick by somebody else of the same household: taken before, won after, and never
+/// refused for the household's place, which came back with the unit. Mutations caught: Relaxed in
+/// `UnitCell::load`; Relaxed for Release in `exchange`.
 #[test]
 fn loom_a_release_lets_one_other_buyer_in() {
     model(|| {
-        let inventory = with_claim();
+        let inventory = inventory();
+        let Pick::Won(ticket) = inventory.pick(0, 0, CLASS, &[0, 2]) else { panic!("nobody else is there") };
+        assert_eq!(inventory.confirm(ticket), Settled::Done);
         let release = spawn(&inventory, |inventory| {
             inventory.free_place(0, CLASS);
+            inventory.free_place(2, CLASS);
             inventory.free(0)
         });
-        let pick = inventory.pick(0, 1, CLASS, &[1]);
+        let pick = inventory.pick(0, 1, CLASS, &[1, 2]);
         assert_eq!(release.join().unwrap(), Some(UnitState::Occupied { owner: 0 }));
-        match pick {
-            Pick::Taken { owner: 0 } => assert_eq!(inventory.state(0), UnitState::Free),
-            Pick::Won(_) => assert_eq!(inventory.state(0), UnitState::Pending { owner: 1 }),
+        let places = match pick {
+            Pick::Taken { owner: 0 } => {
+                assert_eq!(inventory.state(0), UnitState::Free);
+                0
+            }
+            Pick::Won(_) => {
+                assert_eq!(inventory.state(0), UnitState::Pending { owner: 1 });
+                1
+            }
             forbidden => panic!("{forbidden:?}"),
-        }
-        assert_eq!(taken(inventory.quota(0, CLASS)), 0);
+        };
+        assert_eq!([0, 1, 2].map(|holder| taken(inventory.quota(holder, CLASS))), [0, places, places]);
     });
 }
 
 /// The claim was made and has lapsed, and its own confirm comes late: free in every order, and no place lost.
-/// Mutations caught: `settle` as a store (a sold unit rose from the dead); `minus_used` that does not take
-/// from the other column (one place gone for good).
+/// Mutations caught: `settle` and `overwrite` without comparing (a sold unit rose from the dead); `minus_used`
+/// that does not take from the other column (one place gone for good).
 #[test]
 fn loom_a_confirm_does_not_resurrect_a_lapsed_claim() {
     model(|| {
@@ -153,7 +164,8 @@ fn loom_a_confirm_does_not_resurrect_a_lapsed_claim() {
 }
 
 /// The database gave the unit to somebody else while a ticket waits. Whatever becomes of the ticket, and
-/// whoever else picks, the unit ends up where the database put it. Mutation caught: `settle` as a store.
+/// whoever else picks, the unit ends up where the database put it. Mutations caught: `settle` and `overwrite`
+/// without comparing; no give-back after a lost exchange.
 #[test]
 fn loom_the_databases_owner_outlives_any_ticket() {
     for confirms in [false, true] {
@@ -211,7 +223,8 @@ fn loom_two_units_and_one_place_make_one_winner() {
 }
 
 /// OP-15: two registrations of one household, two units, one place between them; the one who does not get
-/// it keeps his own. Mutation caught: `take_places` without its give-back.
+/// it keeps his own. Mutations caught: `take_places` without its give-back; `QuotaCell::take` as load and
+/// store.
 #[test]
 fn loom_a_household_shares_its_place() {
     model(|| {

@@ -187,7 +187,8 @@ impl ReferenceStateMachine for Model {
 
     /// Few units and holders, so that operations meet; numbers beyond what exists, so that some miss.
     fn transitions(_: &Self) -> BoxedStrategy<Operation> {
-        let (unit, owner) = (0..5u32, 0..4u32);
+        let owner = 0..3u32;
+        let unit = prop_oneof![9 => 0..3u32, 1 => 3..5u32];
         let holder = prop_oneof![9 => 0..3u32, 1 => 3..5u32];
         let class = prop_oneof![9 => Just(0u8), 2 => Just(1), 1 => Just(CLASSES as u8)];
         let holders = prop_oneof![9 => vec(holder.clone(), 1..=2), 1 => vec(holder.clone(), 0..4)];
@@ -196,13 +197,13 @@ impl ReferenceStateMachine for Model {
             1 => (0..5u32).prop_map(Operation::GrowHolders),
             3 => (holder.clone(), class.clone(), limit())
                 .prop_map(|(holder, class, limit)| Operation::SetLimit { holder, class, limit }),
-            8 => (unit.clone(), owner.clone(), class.clone(), holders)
+            12 => (unit.clone(), owner.clone(), class.clone(), holders)
                 .prop_map(|(unit, owner, class, holders)| Operation::Pick { unit, owner, class, holders }),
             3 => (0..9usize).prop_map(Operation::Confirm),
             3 => (0..9usize).prop_map(Operation::Undo),
             2 => (unit.clone(), owner).prop_map(|(unit, owner)| Operation::Occupy { unit, owner }),
             1 => unit.clone().prop_map(Operation::Withhold),
-            3 => unit.prop_map(Operation::Free),
+            4 => unit.prop_map(Operation::Free),
             2 => (holder.clone(), class.clone())
                 .prop_map(|(holder, class)| Operation::UsePlace { holder, class }),
             3 => (holder, class).prop_map(|(holder, class)| Operation::FreePlace { holder, class }),
