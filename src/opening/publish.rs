@@ -77,6 +77,11 @@ pub async fn publish(tx: &mut LedgerTx, opening: &OpeningId) -> Result<Preflight
 /// Published or armed → checked, before the start.
 pub async fn unpublish(tx: &mut LedgerTx, opening: &OpeningId, by: &StaffId) -> Result<(), PublishError> {
     let (mut head, now) = take(tx, opening, Phase::Checked).await?;
+    let from = control_of(&head)?.phase;
+    if from.is_editable() {
+        // A draft may become checked as well, but by its pre-flight alone.
+        return Err(PublishError::Transition { from, to: Phase::Checked });
+    }
     if now >= head.start_at {
         return Err(PublishError::Started);
     }

@@ -110,7 +110,9 @@ fn count(answers: &BTreeMap<Tap, Value>, what: &str) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_buyers_have_one_winner_a_unit_and_every_tap_answered(#[case] database: Database) {
     const HOMES: u64 = 40;
-    let (hall, _server) = Hall::open(database, Plan { homes: 40, buyers: BUYERS, ..Plan::default() }).await;
+    let (hall, _server) =
+        Hall::open(database, Plan { homes: 40, buyers: BUYERS, starts_in_ms: 5_000, ..Plan::default() })
+            .await;
     // Twenty taps of two hundred buyers on forty homes leave none untapped, short of one chance in 10^43.
     let burst = hall.burst("rush", 20, 0..HOMES, &mut StdRng::seed_from_u64(4));
     let record = Burster::start(&burst).await.finish().await;
@@ -137,7 +139,7 @@ async fn a_killed_server_has_lost_no_yes(#[case] database: Database) {
 
     let homes = usize::try_from(rounds * HOMES_A_ROUND).unwrap();
     // A round sells about three homes a buyer: with twenty some run out of quota in the last rounds.
-    let plan = Plan { homes, buyers: BUYERS, homes_each: 20, ..Plan::default() };
+    let plan = Plan { homes, buyers: BUYERS, homes_each: 20, starts_in_ms: 15_000, ..Plan::default() };
     let (hall, mut server) = Hall::open(database, plan).await;
     let mut whole_record = Vec::new();
     for round in 0..rounds {

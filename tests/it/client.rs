@@ -148,11 +148,6 @@ async fn tap_all(port: u16, opening: &str, tapper: Tapper, record: &Mutex<File>)
                 Err(end) => Err(end),
             };
             match answer {
-                Ok(frame) if frame["code"] == "SLOW_DOWN" => {
-                    let wait_ms = frame["params"]["retry_after_ms"].as_u64().unwrap_or(100);
-                    sleep(Duration::from_millis(wait_ms)).await;
-                    sent = link.pick(&tap.key, tap.unit).await.map_err(Ended::Broken);
-                }
                 Ok(frame) => break frame,
                 Err(_) => {
                     link = connect(port, opening, &tapper.token).await;

@@ -10,10 +10,10 @@ use crate::console::auth::Who;
 use crate::console::wire::{self, OpeningAdmin, Preflight, Reason};
 use crate::console::{Console, problems};
 use crate::domain::ids::OpeningId;
-use crate::http::{Body, Path, Problem};
+use crate::http::{Body, Code, Path, Problem};
 use crate::identity::Right;
 use crate::limits::REASON_CHARS_MAX;
-use crate::opening::job::{Change, Command};
+use crate::opening::job::{Change, Command, CommandError, CommandRefusal};
 use crate::opening::publish::Retired;
 use crate::opening::{preflight as flight, publish as lists};
 use crate::store::Priority;
@@ -113,10 +113,28 @@ async fn control(
 ) -> Shown {
     who.may(Right::Control)?;
     check_reason(reason)?;
-    let live = console.live(id)?;
-    live.command(Command::Control(change)).await.map_err(problems::command)?;
+    let to = match change {
+        Change::Pause { .. } => "paused",
+        Change::Close { .. } => "closed",
+        Change::Resume { .. } | Change::Arm { .. } | Change::Open => "live",
+    };
+    // A draft has no committer to refuse it, but the answer is the same.
+    let Some(live) = console.0.openings.get(id) else { return Err(refused(console, id, to).await) };
+    match live.command(Command::Control(change)).await {
+        Err(CommandError::Refused(CommandRefusal::TransitionRefused)) => {
+            return Err(refused(console, id, to).await);
+        }
+        done => done.map_err(problems::command)?,
+    };
     write_log(console, who, id, action, id.as_str(), json!({ "reason": reason })).await?;
     Ok(Json(read(console, id).await?))
+}
+
+async fn refused(console: &Console, id: &OpeningId, to: &str) -> Problem {
+    match read(console, id).await {
+        Ok(opening) => Problem::new(Code::TransitionRefused).with("from", opening.state).with("to", to),
+        Err(problem) => problem,
+    }
 }
 
 /// Closed → archived: out of sight of buyers.

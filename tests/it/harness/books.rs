@@ -32,7 +32,7 @@ struct PlaceRow {
 
 #[derive(Debug, sqlx::FromRow)]
 struct QuotaRow {
-    ord: i64,
+    holder: String,
     quota_home: i64,
 }
 
@@ -68,11 +68,10 @@ macro_rules! read_books {
             ),
             places: rows!(
                 $pool,
-                "SELECT claim_id, holder_kind, holder, class, place FROM quota_place \
-                 WHERE opening_id = $1",
+                "SELECT claim_id, holder_kind, holder, class, place FROM quota_place WHERE opening_id = $1",
                 $opening
             ),
-            quotas: rows!($pool, "SELECT ord, quota_home FROM registration WHERE opening_id = $1", $opening),
+            quotas: rows!($pool, "SELECT CAST(ord AS TEXT) AS holder, quota_home FROM registration WHERE opening_id = $1", $opening),
             journal: journal.into_iter().map(|(seq,)| seq).collect(),
             next_seq: next[0].0,
         }
@@ -129,21 +128,25 @@ impl Books {
             }
         }
 
+        let quotas: BTreeMap<&str, i64> =
+            self.quotas.iter().map(|row| (row.holder.as_str(), row.quota_home)).collect();
         let mut placed: BTreeMap<&str, usize> = BTreeMap::new();
-        for place in &self.places {
-            if place.holder_kind == "registration" {
-                *placed.entry(&place.claim_id).or_default() += 1;
-                let quota = self
-                    .quotas
-                    .iter()
-                    .find(|row| row.ord.to_string() == place.holder || place.class != "home");
-                if quota.is_none_or(|row| place.class == "home" && place.place >= row.quota_home) {
-                    faults.push(format!("quota exceeded: {place:?}"));
-                }
+        for place in self.places.iter().filter(|place| place.holder_kind == "registration") {
+            *placed.entry(&place.claim_id).or_default() += 1;
+            let quota = quotas.get(place.holder.as_str()).copied().unwrap_or_default();
+            if place.class == "home" && !(0..quota).contains(&place.place) {
+                faults.push(format!("quota exceeded: {place:?}"));
             }
         }
-        for claim in occupying().filter(|claim| placed.get(claim.id.as_str()) != Some(&1)) {
-            faults.push(format!("a live claim without its quota place: {claim:?}"));
+        let places = self
+            .places
+            .iter()
+            .map(|place| format!("{} {} {} {}", place.holder_kind, place.holder, place.class, place.place));
+        repeated("a quota place taken twice:", places, &mut faults);
+        for claim in &self.claims {
+            if placed.get(claim.id.as_str()).copied().unwrap_or_default() != usize::from(claim.occupying) {
+                faults.push(format!("a live claim without its quota place, or an ended one with: {claim:?}"));
+            }
         }
         faults
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -122,7 +122,8 @@ impl Link {
         self.wait_for(|frame| frame["t"] == tag).await.unwrap_or_else(|end| panic!("no {tag}: {end}"))
     }
 
-    /// The final answer to this key: `in_progress` is repeated and `unknown` asked about, as the page does.
+    /// The final answer to this key: `in_progress` is repeated, `unknown` asked about, and who is told to slow down
+    /// waits, as the page does.
     pub async fn answer(&mut self, key: &str, unit: u64) -> Result<Value, Ended> {
         loop {
             let frame = self
@@ -130,9 +131,12 @@ impl Link {
                     matches!(frame["t"].as_str(), Some("answer" | "error")) && frame["key"] == key
                 })
                 .await?;
-            let again = match frame["answer"].as_str() {
-                Some("in_progress") => self.pick(key, unit).await,
-                Some("unknown") => self.ask(key).await,
+            if frame["code"] == "SLOW_DOWN" {
+                sleep(Duration::from_millis(frame["params"]["retry_after_ms"].as_u64().unwrap())).await;
+            }
+            let again = match (frame["answer"].as_str(), frame["code"].as_str()) {
+                (Some("in_progress"), _) | (_, Some("SLOW_DOWN")) => self.pick(key, unit).await,
+                (Some("unknown"), _) => self.ask(key).await,
                 _ => return Ok(frame),
             };
             again.map_err(Ended::Broken)?;

@@ -134,6 +134,21 @@ impl Sale {
         timeout(Duration::from_secs(60), live).await.expect("the opening starts");
     }
 
+    /// The board over HTTP shows this within a second, as every screen must.
+    pub async fn board_shows(&self, status: &str) {
+        let mut seen = String::new();
+        let shown = async {
+            while seen != status {
+                let board = self.buyers.get(&self.path("/board")).await.ok();
+                board["status"].as_str().unwrap().clone_into(&mut seen);
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if timeout(Duration::from_secs(1), shown).await.is_err() {
+            panic!("the board shows {seen}, not {status}");
+        }
+    }
+
     /// Signs the `n`th person in with the code that the outbox shows.
     pub async fn buyer(&self, n: usize) -> Buyer {
         let Person { phone, code: registration, .. } = &self.people[n];
