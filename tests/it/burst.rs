@@ -138,8 +138,8 @@ async fn a_killed_server_has_lost_no_yes(#[case] database: Database) {
     let mut rng = StdRng::seed_from_u64(seed);
 
     let homes = usize::try_from(rounds * HOMES_A_ROUND).unwrap();
-    // A round sells about three homes a buyer: with twenty some run out of quota in the last rounds.
-    let plan = Plan { homes, buyers: BUYERS, homes_each: 20, starts_in_ms: 15_000, ..Plan::default() };
+    // A round sells about three homes a buyer: with 26 some run out of quota in the last round.
+    let plan = Plan { homes, buyers: BUYERS, homes_each: 26, starts_in_ms: 15_000, ..Plan::default() };
     let (hall, mut server) = Hall::open(database, plan).await;
     let mut whole_record = Vec::new();
     for round in 0..rounds {

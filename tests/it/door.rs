@@ -57,7 +57,7 @@ async fn a_token_of_one_door_is_nothing_at_the_other() {
     let buyer_at_console = server.staff().with_token(&buyer.token);
     buyer_at_console.get("/api/v1/openings").await.refused(401, "SESSION_ENDED");
     let admin_at_buyers = server.buyers().with_token(sale.admin.token().unwrap());
-    admin_at_buyers.get(&sale.path("/me")).await.refused(401, "SESSION_ENDED");
+    admin_at_buyers.get(&sale.path("/me")).await.refused(401, "NOT_SIGNED_IN");
     server.buyers().get("/api/v1/staff").await.refused(404, "NOT_FOUND");
 }
 
