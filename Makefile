@@ -5,10 +5,12 @@
 #   make check     the quick loop while writing: format, lints, unit tests, types (under two minutes warm)
 #   make test      every check there is, on real databases and in a real browser; CI runs exactly this
 #                  one part alone:  make test PARTS="clippy it-postgres"
+#   make soak      for a night: more seeds in the simulator, more kills; KAIPAN_SIM_SEEDS, KAIPAN_SOAK_KILLS
+#   make bench     gate 1 beside the bare atomics it needs, a mutexed map and DashMap, at 1, 2 and 4 threads
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run check test
+.PHONY: help run check test soak bench
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -24,3 +26,11 @@ check:
 test:
 	@scripts/prepare.sh test
 	@scripts/test.sh $(PARTS)
+
+soak:
+	@scripts/prepare.sh test
+	@scripts/test.sh soak-sim soak-kill
+
+bench:
+	@scripts/prepare.sh run
+	cargo bench --locked --package kaipan-inventory

@@ -1,17 +1,17 @@
 # The parts of the test run, one function each; sourced by scripts/test.sh. Each runs from the repository's root with
 # `set -e`, prints what it likes, and fails by its exit status.
 
-all_parts=(format types web-unit web-build web-size clippy licences tree unit loom it-sqlite it-postgres browser)
+all_parts=(format types web-unit web-build web-size clippy licences tree unit sim loom it-sqlite it-postgres browser)
 quick_parts=(format clippy tree unit types web-unit)
 
 # Parts whose log holds test counts; of the others only the exit status counts.
 is_suite() {
-  case $1 in tree | unit | loom | it-* | web-unit | browser) ;; *) return 1 ;; esac
+  case $1 in tree | unit | sim | loom | it-* | web-unit | browser | soak-*) ;; *) return 1 ;; esac
 }
 
 # A hang must not eat the whole run. Generous: a cold build on two cores is inside.
 limit_s() {
-  case $1 in clippy | unit | loom | it-* | browser) echo 1800 ;; *) echo 600 ;; esac
+  case $1 in soak-*) echo 86400 ;; clippy | unit | sim | loom | it-* | browser) echo 1800 ;; *) echo 600 ;; esac
 }
 
 # npm ci when the lock differs from the one that was installed, and only then.
@@ -34,7 +34,13 @@ part_licences() { cargo deny --locked check --hide-inclusion-graph bans licenses
 part_tree() { cargo nextest run --locked --test tree; }
 
 # Unit, model and property tests of every crate, each test in a process of its own.
-part_unit() { cargo nextest run --locked --workspace --lib --bins --tests -E 'not binary(it) and not binary(tree)'; }
+part_unit() {
+  cargo nextest run --locked --workspace --lib --bins --tests \
+    -E 'not binary(it) and not binary(tree) and not test(simulator)'
+}
+
+# The opening's own code under virtual time, with crashes between its effects; KAIPAN_SIM_SEEDS says how many seeds.
+part_sim() { cargo nextest run --locked --lib -E 'test(simulator)'; }
 
 # Every interleaving of gate 1 that the memory model permits. In a target folder of its own: another --cfg rebuilds all.
 part_loom() {
@@ -45,9 +51,18 @@ part_loom() {
 
 # The black-box suite, in two parts by database. Through `cargo test`, because its tests then share one process and
 # with it one Postgres cluster; nextest would start a cluster for each test.
-part_it_sqlite() { cargo test --locked --test it -- --skip postgres; }
+part_it_sqlite() {
+  binaries
+  cargo test --locked --test it -- --skip postgres
+}
 
-part_it_postgres() { cargo test --locked --test it -- postgres; }
+part_it_postgres() {
+  binaries
+  cargo test --locked --test it -- postgres
+}
+
+# The crowd is another package's binary: cargo builds it for no test by itself.
+binaries() { cargo build --locked --workspace --bins; }
 
 part_types() {
   web_modules
@@ -72,6 +87,22 @@ part_web_size() { cd web && npm run --silent size; }
 # web/e2e/output.
 part_browser() {
   web_modules
-  cargo build --locked --bin kaipan
+  binaries
   cd web && npm run --silent e2e
+}
+
+# For a night, not for every change. Optimised, in a folder of its own, so that the developer's builds stay warm.
+part_soak_sim() {
+  KAIPAN_SIM_SEEDS="${KAIPAN_SIM_SEEDS:-200000}" \
+    cargo nextest run --locked --lib --target-dir target/soak --config profile.dev.opt-level=2 -E 'test(simulator)'
+}
+
+# Each repetition is ten kills on each database, with a seed of its own.
+part_soak_kill() {
+  local round
+  binaries
+  for round in $(seq "${KAIPAN_SOAK_KILLS:-30}"); do
+    echo "repetition $round"
+    cargo test --locked --test it -- killed_server
+  done
 }
