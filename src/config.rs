@@ -3,7 +3,7 @@
 mod warning;
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -221,13 +221,11 @@ impl Settings {
 fn origins(given: Option<Vec<String>>, listen: SocketAddr) -> Result<Vec<String>, ConfigError> {
     let Some(given) = given else {
         let port = listen.port();
-        let mut origins = vec![format!("http://localhost:{port}"), format!("http://127.0.0.1:{port}")];
-        if !listen.ip().is_loopback() && !listen.ip().is_unspecified() {
-            origins.push(format!("http://{listen}"));
-        } else if listen.ip() == IpAddr::from(std::net::Ipv6Addr::LOCALHOST) {
-            origins.push(format!("http://[::1]:{port}"));
-        }
-        return Ok(origins);
+        let local = [format!("http://127.0.0.1:{port}"), format!("http://localhost:{port}")];
+        // The first is the one that is printed on the QR code, so it must be one that answers.
+        let own = format!("http://{listen}");
+        let own = (!listen.ip().is_unspecified() && !local.contains(&own)).then_some(own);
+        return Ok(own.into_iter().chain(local).collect());
     };
     given.into_iter().map(checked_origin).collect()
 }

@@ -18,11 +18,20 @@ fn without_a_word_it_serves_this_machine_from_sqlite() {
     let config = resolve(&[]).unwrap();
     assert_eq!(config.buyers_listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.staff_listen.to_string(), "127.0.0.1:8081");
-    assert_eq!(config.public_origins, ["http://localhost:8080", "http://127.0.0.1:8080"]);
+    assert_eq!(config.public_origins, ["http://127.0.0.1:8080", "http://localhost:8080"]);
     assert_eq!(config.data.dir, Path::new("data"));
     assert_eq!(config.data.database_url, None);
     assert_eq!(config.buyers_threads, 4);
     assert_eq!(config.warnings(), []);
+}
+
+/// The first origin is the buyers' address that the console and the demo print.
+#[test]
+fn the_first_origin_is_one_that_answers() {
+    let first = |listen: &str| resolve(&["--listen", listen]).unwrap().public_origins[0].clone();
+    assert_eq!(first("192.168.1.20:8080"), "http://192.168.1.20:8080");
+    assert_eq!(first("[::1]:8080"), "http://[::1]:8080");
+    assert_eq!(first("0.0.0.0:8080"), "http://127.0.0.1:8080");
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Server {
 
 fn arguments(data_dir: &Path, doors: Doors) -> Vec<OsString> {
     let mut args: Vec<OsString> =
-        vec!["serve".into(), "--lifeline".into(), "--data-dir".into(), data_dir.into()];
+        vec!["serve".into(), "--lifeline".into(), "--crowd".into(), "--data-dir".into(), data_dir.into()];
     for (flag, address) in [("--listen", doors.buyers), ("--staff-listen", doors.console)] {
         args.push(flag.into());
         args.push(address.to_string().into());

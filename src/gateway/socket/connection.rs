@@ -14,7 +14,7 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Number;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep_until, timeout};
 
 use super::hub::{Hub, Member};
 use super::mailbox::{Item, Leave, Mailbox};
@@ -89,6 +89,8 @@ struct Connection {
     /// Keys of `deciding`: a key that is being decided is not sent along twice.
     keys: HashSet<Key>,
     pings: Interval,
+    /// Rings at the earliest moment at which the silence could be too long; moved on when it rings, not at each word.
+    silence: Pin<Box<Sleep>>,
     heard_at: Instant,
 }
 
@@ -121,6 +123,7 @@ pub async fn serve(socket: WebSocket, core: Core, open: Arc<Open>, hub: Arc<Hub>
         deciding: FuturesUnordered::new(),
         keys: HashSet::new(),
         pings,
+        silence: Box::pin(sleep_until(now + SOCKET_SILENCE_MAX)),
         heard_at: now,
     };
     let end = match connection.greet(ended).await {
@@ -177,6 +180,7 @@ impl Connection {
                 item = self.mailbox.next() => self.pass_on(item).await,
                 heard = self.socket.recv() => self.hear(heard).await,
                 _ = self.pings.tick() => self.ping().await,
+                () = self.silence.as_mut() => self.look_at_silence(),
             };
             if let Err(end) = step {
                 return end;
@@ -360,11 +364,17 @@ impl Connection {
         self.session.as_ref().and_then(|session| gateway.parts.buyers.view(session, gateway.now()))
     }
 
-    async fn ping(&mut self) -> Result<(), End> {
-        if self.heard_at.elapsed() > SOCKET_SILENCE_MAX {
+    fn look_at_silence(&mut self) -> Result<(), End> {
+        let due = self.heard_at + SOCKET_SILENCE_MAX;
+        if due <= Instant::now() {
             // Half open, or its owner sleeps: a close frame would wait for nobody.
             return Err(End::Gone);
         }
+        self.silence.as_mut().reset(due);
+        Ok(())
+    }
+
+    async fn ping(&mut self) -> Result<(), End> {
         self.socket.send(Message::Ping(Bytes::new())).await.map_err(|_| End::Gone)
     }
 
