@@ -58,6 +58,8 @@ export async function run(browser) {
     await theStart(j, { frozen, startMs });
     await brokenLines(j, { unlucky, locked });
     await killedServer(j, { steady, server, office, id });
+    await lapsedHold(j, { server, office, browser, opened });
+    await withdrawn(j, { server, office, browser, opened });
     for (const page of opened) equal(page.faults, [], "errors of the pages' scripts");
   } finally {
     for (const page of opened) await page.context().close();
@@ -147,4 +149,46 @@ async function killedServer(j, { steady, server, office, id }) {
   await j.step("OP-41", "the others find their way back by themselves", () =>
     until("a live link", async () => /网络良好/.test(await steady.page.locator("header").innerText()), 10_000),
   );
+}
+
+async function lapsedHold(j, { server, office, browser, opened }) {
+  const { id, startMs } = await office.publish({ startsInMs: 12_000, holdS: 8, project: "短锁定" });
+  const page = j.watch("late", await device(browser));
+  opened.push(page);
+  const late = new Thumb(page, server, id, office);
+  await late.openPage();
+  await late.signIn(list[6].phone);
+  await late.addFavourite("2#", "901");
+  await j.step("OP-60 OP-61", "a hold counts down, runs out, is said to have, and the unit is free again", async () => {
+    await late.barSays(/选 2#-901/, startMs - Date.now() + 3000);
+    await late.button().click();
+    await late.barSays(/抢到了！2#-901[^]*00:0[678] 内完成认购/, 3000);
+    await late.barSays(/2#-901 的锁定时间已到，已释放/, 14_000);
+    equal(await late.state("901"), "free", "the unit");
+    await late.barSays(/选 2#-901/, 2000);
+    await j.picture("late", "lapsed");
+    const { claims } = await page.evaluate((url) => fetch(url).then((r) => r.json()), `/api/v1/openings/${id}/me`);
+    equal(claims.map((c) => c.state), ["lapsed"], "the trace that it leaves");
+  });
+  await j.step("OP-48", "a quota that is used up is refused by name", async () => {
+    await late.button().click();
+    await late.barSays(/抢到了！2#-901/, 3000);
+    await late.openUnit("2#", "902");
+    await late.barSays(/您的住宅名额已用完/, 2000);
+  });
+}
+
+async function withdrawn(j, { server, office, browser, opened }) {
+  const { id } = await office.publish({ startsInMs: 3_600_000, project: "撤回" });
+  const page = j.watch("withdrawn", await device(browser));
+  opened.push(page);
+  const reader = new Thumb(page, server, id, office);
+  await reader.openPage();
+  await j.step("OP-13", "a withdrawn opening leaves the page, and comes back to it when it is published anew", async () => {
+    await office.call("POST", `/openings/${id}/unpublish`, {});
+    await page.waitForSelector("text=没有找到这场开盘", { timeout: 20_000 });
+    await j.picture("withdrawn", "withdrawn");
+    await office.call("POST", `/openings/${id}/publish`, {});
+    await page.waitForSelector(".cell", { timeout: 20_000 });
+  });
 }

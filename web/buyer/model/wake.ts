@@ -26,6 +26,10 @@ export function onReturn(back: () => void, world: World = { document, window, no
   const shown = () => {
     if (world.document.visibilityState === "visible") fire();
   };
+  // Also fired when a page is first loaded, which is no return: only a page kept from before is.
+  const kept = (event: Event) => {
+    if ((event as PageTransitionEvent).persisted) fire();
+  };
   const ticker = setInterval(() => {
     const gap = world.nowMs() - lastTickMs;
     lastTickMs = world.nowMs();
@@ -34,14 +38,14 @@ export function onReturn(back: () => void, world: World = { document, window, no
   }, TICK_MS);
   world.document.addEventListener("visibilitychange", shown);
   world.document.addEventListener("resume", fire);
-  world.window.addEventListener("pageshow", fire);
+  world.window.addEventListener("pageshow", kept);
   world.window.addEventListener("online", fire);
   world.window.addEventListener("focus", shown);
   return () => {
     clearInterval(ticker);
     world.document.removeEventListener("visibilitychange", shown);
     world.document.removeEventListener("resume", fire);
-    world.window.removeEventListener("pageshow", fire);
+    world.window.removeEventListener("pageshow", kept);
     world.window.removeEventListener("online", fire);
     world.window.removeEventListener("focus", shown);
   };
