@@ -5,6 +5,7 @@
 //! goes through [`Backend`](crate::http::Backend).
 
 mod core;
+mod deals;
 mod open;
 mod problems;
 mod rates;

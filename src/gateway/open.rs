@@ -2,19 +2,15 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::deals::Deals;
 use super::rates::Rates;
 use super::wire;
 use crate::http::pages::Static;
 use crate::opening::Live;
-use crate::opening::answer::ClaimState;
 use crate::opening::board::Status;
-
-/// Deals shown on the big screen.
-const LAST_DEALS: usize = 12;
 
 pub struct Open {
     pub live: Arc<Live>,
@@ -22,8 +18,8 @@ pub struct Open {
     /// Names the catalogue's bytes; browsers keep them under it for ever.
     pub catalogue_hash: String,
     pub catalogue: Static,
-    /// What the big screen shows of the claims, as of a sequence: made once a change, not once a screen.
-    deals: ArcSwapOption<(i64, Vec<wire::ScreenDeal>)>,
+    /// What the big screen shows of the claims.
+    deals: Deals,
 }
 
 impl Open {
@@ -34,11 +30,11 @@ impl Open {
         let catalogue = wire::Catalogue { hash: catalogue_hash.clone(), units };
         let bytes = Bytes::from(serde_json::to_vec(&catalogue).unwrap_or_default());
         Self {
+            deals: Deals::new(&live),
             live,
             rates: Rates::default(),
             catalogue_hash,
             catalogue: Static::immutable("application/json", bytes),
-            deals: ArcSwapOption::empty(),
         }
     }
 
@@ -72,34 +68,9 @@ impl Open {
             free: count(Status::Free),
             withheld,
             sell_through_bp: (sold * 10_000).checked_div(offered).unwrap_or(0),
-            last_deals: self.last_deals(snapshot.seq),
+            last_deals: self.deals.last(&self.live),
             units_hash: facts.units_hash.clone(),
             roster_hash: facts.roster_hash.clone(),
         }
-    }
-
-    fn last_deals(&self, seq: i64) -> Vec<wire::ScreenDeal> {
-        if let Some(known) = self.deals.load().as_deref().filter(|(at, _)| *at == seq) {
-            return known.1.clone();
-        }
-        let mut claims = self.live.all_claims();
-        claims.retain(|claim| matches!(claim.state, ClaimState::Held | ClaimState::Sold));
-        claims.sort_by_key(|claim| std::cmp::Reverse(claim.seq));
-        let name = |who| {
-            let registration = self.live.facts.registration(who);
-            registration.map_or_else(String::new, |registration| registration.name_masked.clone())
-        };
-        let deals: Vec<wire::ScreenDeal> = claims
-            .iter()
-            .take(LAST_DEALS)
-            .map(|claim| wire::ScreenDeal {
-                unit: claim.unit.0,
-                name_masked: name(claim.registration),
-                at_ms: claim.created_at.ms(),
-                state: claim.state.as_str(),
-            })
-            .collect();
-        self.deals.store(Some(Arc::new((seq, deals.clone()))));
-        deals
     }
 }
