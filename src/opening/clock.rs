@@ -54,11 +54,6 @@ impl OpeningClock {
     pub fn pair_with(&self, database_now: Micros) -> Anchor {
         Anchor { wall: database_now, mono: self.clock.mono() }
     }
-
-    /// Back to the wall: after an unpublish.
-    pub fn thaw(&self) {
-        self.anchor.store(None);
-    }
 }
 
 /// This boot of this machine; a monotonic reading means nothing on another one.
@@ -85,7 +80,5 @@ mod tests {
 
         clock.freeze(clock.pair_with(Micros::from_secs(9_999)));
         assert_eq!(clock.now(), Micros::from_secs(1_015), "the first pair stands");
-        clock.thaw();
-        assert_eq!(clock.now(), Micros::from_secs(1_615));
     }
 }

@@ -82,6 +82,24 @@ pub struct Holder {
     pub limit: u16,
 }
 
+/// One or two holders: the registration, then its household.
+#[derive(Debug, Clone, Copy)]
+pub struct HolderIndexes {
+    of: [u32; 2],
+    count: usize,
+}
+
+impl HolderIndexes {
+    pub fn as_slice(&self) -> &[u32] {
+        self.of.get(..self.count).unwrap_or(&self.of)
+    }
+
+    /// Whose place the one at `at` is.
+    pub const fn kind(at: usize) -> HolderKind {
+        if at == 0 { HolderKind::Registration } else { HolderKind::Household }
+    }
+}
+
 impl Facts {
     pub fn unit(&self, unit: UnitOrd) -> Option<&Unit> {
         self.units.get(usize::try_from(unit.0).ok()?)
@@ -109,6 +127,17 @@ impl Facts {
             })
         });
         std::iter::once(own).chain(household).collect()
+    }
+
+    /// The same holders as the inventory knows them; a losing pick allocates nothing.
+    pub fn holder_indexes(&self, who: RegOrd, kind: UnitKind) -> HolderIndexes {
+        let household = self.registration(who).and_then(|registration| registration.household.as_ref());
+        match household.filter(|_| self.household_quota.get(kind).is_some()) {
+            Some(household) => {
+                HolderIndexes { of: [registration_holder(who), household_holder(household.ord)], count: 2 }
+            }
+            None => HolderIndexes { of: [registration_holder(who), 0], count: 1 },
+        }
     }
 
     /// 可选套数 counts homes; the other kinds follow the opening.

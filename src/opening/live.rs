@@ -16,10 +16,10 @@ use inventory::{Inventory, Pick as Gate};
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::answer::{Answer, Claim, HolderKind, Key, Refusal};
+use super::answer::{Answer, Claim, Key, Refusal};
 use super::board::Board;
 use super::clock::OpeningClock;
-use super::facts::Facts;
+use super::facts::{Facts, HolderIndexes};
 use super::job::{Command, CommandError, CommandRefusal, Done, Pick};
 use super::keys::{Keys, Known};
 use super::lifecycle::{Control, Phase};
@@ -281,10 +281,8 @@ impl Live {
             return Decision::No(Refusal::NotAdmitted);
         }
         let Some(facts) = self.facts.unit(unit) else { return Decision::No(Refusal::UnitUnknown) };
-        let holders = self.facts.holders(who, facts.kind);
-        let indexes: Vec<u32> = holders.iter().map(|holder| holder.index).collect();
-        let holder_kind = |at: usize| holders.get(at).map_or(HolderKind::Registration, |holder| holder.kind);
-        match self.inventory.pick(unit.0, who.0, facts.kind.class(), &indexes) {
+        let holders = self.facts.holder_indexes(who, facts.kind);
+        match self.inventory.pick(unit.0, who.0, facts.kind.class(), holders.as_slice()) {
             Gate::Won(ticket) => {
                 self.memory.keep_ticket(who, key.clone(), ticket);
                 self.queue(Pick { who, unit, key: key.clone(), arrived })
@@ -296,9 +294,10 @@ impl Live {
             Gate::Mine => Decision::No(Refusal::AlreadyYours { unit }),
             Gate::Taken { .. } => Decision::No(Refusal::Taken { unit }),
             Gate::Withheld => Decision::No(Refusal::Withheld { unit }),
-            Gate::QuotaUsed { holder_index } => {
-                Decision::No(Refusal::QuotaUsed { holder: holder_kind(holder_index), kind: facts.kind })
-            }
+            Gate::QuotaUsed { holder_index } => Decision::No(Refusal::QuotaUsed {
+                holder: HolderIndexes::kind(holder_index),
+                kind: facts.kind,
+            }),
             Gate::UnknownUnit => Decision::No(Refusal::UnitUnknown),
             Gate::UnknownHolder => Decision::No(Refusal::NotAdmitted),
             Gate::Pending | Gate::MinePending | Gate::QuotaPending { .. } => Decision::Wait,
