@@ -76,7 +76,7 @@ async fn run(config: &Config, metrics: PrometheusHandle) -> Result<(), ServeErro
 
     let doors = Doors { drain, readiness: Readiness::default(), metrics };
     let gateway = doors.gateway(config, &services);
-    let staff = doors.open_staff(config, services.console(config, &gateway))?;
+    let staff = doors.open_staff(config, services.console(config, &gateway, &doors.readiness))?;
     let buyers = doors.open_buyers(config, &gateway)?;
     tokio::spawn(forget_idle_addresses(Arc::clone(&gateway)));
     let (openings, buyers_of) = (services.openings.clone(), services.buyers.clone());
@@ -123,7 +123,7 @@ impl Services {
         Ok(Self { data, clock, outbox, buyers, staff, openings })
     }
 
-    fn console(&self, config: &Config, gateway: &Arc<Gateway>) -> Console {
+    fn console(&self, config: &Config, gateway: &Arc<Gateway>, readiness: &Readiness) -> Console {
         let presence = Arc::clone(&gateway.presence);
         Console::new(console::Parts {
             db: self.data.db.clone(),
@@ -133,6 +133,7 @@ impl Services {
             buyers: self.buyers.clone(),
             outbox: self.outbox.clone(),
             clock: self.clock.clone(),
+            readiness: readiness.clone(),
             connected: Arc::new(move |opening| presence.connected(opening)),
             buyers_url: config.public_origins.first().cloned().unwrap_or_default(),
             secure_cookies: origins(&config.staff_origins).all_secure(),

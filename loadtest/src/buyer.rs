@@ -1,6 +1,6 @@
 //! One simulated buyer: signs in, marks favourites, waits for the start, taps, and goes on to the next favourite after
 //! a *no*. After a *yes* most pay, some give up, some let the hold lapse; some of those who have a home tap for a
-//! parking space as well.
+//! parking space or a shop as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,10 +26,14 @@ use door::Door;
 /// A share of the crowd whose network blocks WebSockets: they pick over HTTP with the same keys.
 const OVER_HTTP_PERCENT: u32 = 5;
 const WITH_FAVOURITES_PERCENT: u32 = 60;
-const PARKING_PERCENT: u32 = 40;
+/// Of a hundred who have a home: want a parking space, a shop; the rest have what they came for.
+const PARKING_PERCENT: u32 = 60;
+const SHOP_PERCENT: u32 = 4;
 /// Of a hundred holds: paid at the cashier's, given up; the rest lapse by themselves.
-const PAY_PERCENT: u64 = 82;
-const GIVE_UP_PERCENT: u64 = 9;
+const PAY_PERCENT: u64 = 90;
+const GIVE_UP_PERCENT: u64 = 5;
+/// With nothing left on the board a buyer looks again after so long: holds are given up, and lapse.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// More taps than this without a home and a buyer leaves.
 const TAPS_MAX: usize = 8;
 const GIVE_UP_PATIENCE: Duration = Duration::from_secs(30);
@@ -133,17 +137,21 @@ impl Buyer {
     async fn take_part(&mut self, door: &mut Door, token: &str) {
         let home = if self.past.won_home { Ended::Done } else { self.series(door, Kind::Home).await };
         let Ended::Won(claim) = home else { return };
-        let wants_parking = self.rng.random_range(0..100) < PARKING_PERCENT;
+        let also = match self.rng.random_range(0..100) {
+            roll if roll < PARKING_PERCENT => Some(Kind::Parking),
+            roll if roll < PARKING_PERCENT + SHOP_PERCENT => Some(Kind::Shop),
+            _ => None,
+        };
         match fate(&claim) {
             Fate::Pay => self.bill(&claim).await,
             Fate::GiveUp => return self.give_up(door, token, &claim).await,
             Fate::Lapse => {}
         }
-        if wants_parking
-            && let Ended::Won(space) = self.series(door, Kind::Parking).await
-            && fate(&space) == Fate::Pay
+        if let Some(kind) = also
+            && let Ended::Won(claim) = self.series(door, kind).await
+            && fate(&claim) == Fate::Pay
         {
-            self.bill(&space).await;
+            self.bill(&claim).await;
         }
     }
 
@@ -152,7 +160,10 @@ impl Buyer {
         while self.taps < TAPS_MAX {
             let Some(at) = self.moment() else { return Ended::Done };
             door.rest_until(self.world.start + at).await;
-            let Some(unit) = self.choose(kind) else { return Ended::Done };
+            let Some(unit) = self.choose(kind) else {
+                door.rest_until(Instant::now() + LOOK_AGAIN).await;
+                continue;
+            };
             let key = format!("{}-{}-{:08x}", self.person.registration, self.taps, self.rng.random::<u32>());
             self.taps += 1;
             self.past.tried.insert(unit);
@@ -196,8 +207,9 @@ impl Buyer {
         let world = Arc::clone(&self.world);
         let open = |unit: &u32| world.eyes.is_free(*unit) && !self.past.tried.contains(unit);
         let taste = match kind {
+            Kind::Home | Kind::Storage => &world.homes,
             Kind::Parking => &world.parking,
-            _ => &world.homes,
+            Kind::Shop => &world.shops,
         };
         if kind == Kind::Home
             && let Some(wish) = self.wishes.iter().copied().find(|unit| open(unit))
@@ -290,7 +302,7 @@ mod tests {
             deposit_fen: 1,
         };
         let count = |want: Fate| (0..1_000).filter(|n| fate(&claim(*n)) == want).count();
-        assert!((700..920).contains(&count(Fate::Pay)), "{}", count(Fate::Pay));
-        assert!(count(Fate::GiveUp) > 30 && count(Fate::Lapse) > 30);
+        assert!((850..950).contains(&count(Fate::Pay)), "{}", count(Fate::Pay));
+        assert!(count(Fate::GiveUp) > 20 && count(Fate::Lapse) > 20);
     }
 }

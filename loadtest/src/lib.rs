@@ -13,7 +13,7 @@ pub mod plan;
 /// How many buyers this machine can carry.
 pub mod size;
 
-/// When taps fall: a third in the first second, the rest over two minutes.
+/// When taps fall: many in the first second, the rest over two minutes.
 pub mod schedule;
 /// Which units a simulated buyer wants.
 pub mod taste;

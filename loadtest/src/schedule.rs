@@ -1,6 +1,5 @@
-//! When taps fall. A fixed number of moments is laid out before the start: a third in the first second, the rest
-//! evenly over two minutes. A buyer who wants to tap again takes the next free moment, so the shape of the load is
-//! the planned one whoever wins.
+//! When taps fall. The moments are laid out before the start: some in the first second, the rest evenly over two
+//! minutes. A buyer who wants to tap again takes the next free moment, so that losers do not come back all at once.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -21,16 +20,16 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// `taps` moments in `window`, `taps / 3` of them in the first second and crowded towards its beginning, as thumbs are.
-    pub fn new(taps: usize, window: Duration, rng: &mut impl Rng) -> Self {
-        let in_first = taps / 3;
+    /// `in_first` moments in the first second, crowded towards its beginning as thumbs are, and `later` ones evenly over
+    /// the rest of `window`.
+    pub fn new(in_first: usize, later: usize, window: Duration, rng: &mut impl Rng) -> Self {
         let mut first: Vec<Duration> =
             (0..in_first).map(|_| FIRST_SECOND.mul_f64(rng.random::<f64>().powi(2))).collect();
         first.sort_unstable();
         let window = window.max(2 * FIRST_SECOND);
         let span = window - FIRST_SECOND;
         let mut rest = BTreeSet::new();
-        while rest.len() < taps - in_first {
+        while rest.len() < later {
             rest.insert(FIRST_SECOND + span.mul_f64(rng.random::<f64>()));
         }
         Self { rest: Mutex::new(rest), first, window }
@@ -62,8 +61,8 @@ mod tests {
     use rand::rngs::StdRng;
 
     #[test]
-    fn a_third_in_the_first_second_and_the_rest_over_two_minutes() {
-        let schedule = Schedule::new(1_800, WINDOW, &mut StdRng::seed_from_u64(1));
+    fn the_first_second_and_the_rest_over_two_minutes() {
+        let schedule = Schedule::new(600, 1_200, WINDOW, &mut StdRng::seed_from_u64(1));
         assert_eq!(schedule.first_second().len(), 600);
         assert!(schedule.first_second().iter().all(|at| *at < FIRST_SECOND));
         let rest: Vec<_> = std::iter::from_fn(|| schedule.take_after(Duration::ZERO)).collect();
@@ -76,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_moment_is_taken_once_and_never_in_the_past() {
-        let schedule = Schedule::new(30, WINDOW, &mut StdRng::seed_from_u64(2));
+        let schedule = Schedule::new(10, 20, WINDOW, &mut StdRng::seed_from_u64(2));
         let half = WINDOW / 2;
         let first = schedule.take_after(half);
         let second = schedule.take_after(half);

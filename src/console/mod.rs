@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::domain::ids::OpeningId;
 use crate::domain::time::{Clock, Micros};
+use crate::http::health::Readiness;
 use crate::http::{Code, Problem};
 use crate::identity::{Buyers, Staff};
 use crate::messaging::Outbox;
@@ -35,6 +36,7 @@ pub struct Parts {
     pub buyers: Buyers,
     pub outbox: Outbox,
     pub clock: Clock,
+    pub readiness: Readiness,
     /// How many buyers' sockets an opening has in this process; counted by the buyers' door.
     pub connected: Arc<dyn Fn(&OpeningId) -> usize + Send + Sync>,
     /// Where buyers reach their door, without a trailing slash.
@@ -62,6 +64,8 @@ impl Console {
 
     /// A published opening of this process.
     fn live(&self, opening: &OpeningId) -> Result<Arc<Live>, Problem> {
-        self.0.openings.get(opening).ok_or_else(|| Problem::new(Code::NotFound))
+        // A server that has just started has not recovered its openings yet: a hold that is there is not "not found".
+        let absent = || if self.0.readiness.is_ready() { Code::NotFound } else { Code::NotReady };
+        self.0.openings.get(opening).ok_or_else(|| Problem::new(absent()))
     }
 }

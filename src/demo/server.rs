@@ -80,8 +80,8 @@ impl Server {
 }
 
 fn arguments(data_dir: &Path, doors: Doors) -> Vec<OsString> {
-    let mut args: Vec<OsString> =
-        vec!["serve".into(), "--lifeline".into(), "--crowd".into(), "--data-dir".into(), data_dir.into()];
+    let mut args: Vec<OsString> = ["serve", "--lifeline", "--crowd", "--data-dir"].map(OsString::from).into();
+    args.push(data_dir.into());
     for (flag, address) in [("--listen", doors.buyers), ("--staff-listen", doors.console)] {
         args.push(flag.into());
         args.push(address.to_string().into());

@@ -243,14 +243,21 @@ async fn line_of(crowd: &Path, scratch: &Path, record: &str, truth: &Value) -> S
     verdict["line_en"].as_str().unwrap().to_owned()
 }
 
-/// Mutation caught: the lifeline not held by the supervisor's own pipe (`Stdio::null()`), or not followed by `serve`.
+/// Mutation caught: the lifeline not followed by `serve`.
 #[tokio::test]
-async fn a_demo_that_is_killed_leaves_no_server_behind() {
+async fn starting_again_is_a_new_opening_and_a_killed_demo_leaves_no_server_behind() {
     build_the_crowd().await;
     let mut demo = Demo::new();
     demo.start(&["--start-in", "2m", "--buyers", "5"]);
-    let up = |state: &Value| state["server"]["state"] == "up" && state["crowd"].is_object();
-    let state = demo.until("up", Duration::from_secs(60), up).await;
+    let minute = Duration::from_secs(60);
+    let up = |state: &Value| state["server"]["state"] == "up" && state["crowd"]["signed_in"] == 5;
+    let first = demo.until("up", minute, up).await;
+    let old_server = first["server"]["pid"].as_u64().unwrap();
+    demo.press("again").await;
+    let again = |state: &Value| up(state) && state["opening"]["id"] != first["opening"]["id"];
+    let state = demo.until("started again", minute, again).await;
+    assert!(!is_alive(old_server), "one server at a time");
+    assert_ne!(state["staff"]["password"], first["staff"]["password"], "a log-in of its own for each run");
     let server = state["server"]["pid"].as_u64().unwrap();
     assert!(is_alive(server));
     demo.child.take().unwrap().kill().await.unwrap();
