@@ -4,6 +4,7 @@
 pub mod data;
 mod doors;
 mod figures;
+mod files;
 
 use std::io;
 use std::net::SocketAddr;
@@ -61,6 +62,7 @@ pub fn serve(config: &Config) -> Result<(), ServeError> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    files::raise_limit();
     let metrics = telemetry::install_metrics()?;
     let backend = Builder::new_multi_thread().enable_all().thread_name("backend").build()?;
     let served = backend.block_on(run(config, metrics));

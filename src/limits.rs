@@ -331,6 +331,9 @@ pub const PICKS_PER_SECOND: u32 = 20;
 /// An ask may cost a transaction.
 pub const ASKS_BURST: u32 = 40;
 pub const ASKS_PER_SECOND: u32 = 5;
+/// Reads of one registration that ask the database: who am I, on each return to the page.
+pub const READS_BURST: u32 = 40;
+pub const READS_PER_SECOND: u32 = 5;
 /// Other writes of one registration: favourites, devices, giving up.
 pub const WRITES_BURST: u32 = 20;
 pub const WRITES_PER_SECOND: u32 = 2;

@@ -70,7 +70,10 @@ impl Gateway {
         if !self.parts.readiness.is_ready() {
             return Err(Code::NotReady.into());
         }
-        let live = self.parts.openings.get(opening).ok_or(Code::NotFound)?;
+        let Some(live) = self.parts.openings.get(opening) else {
+            self.forget(opening);
+            return Err(Code::NotFound.into());
+        };
         if let Some(open) = self.known(&live) {
             return Ok(open);
         }
@@ -83,6 +86,14 @@ impl Gateway {
             *kept = open;
         }
         Ok(Arc::clone(kept))
+    }
+
+    /// Lets go of an opening that was withdrawn, or its memory would stay for ever.
+    fn forget(&self, opening: &OpeningId) {
+        let is_known = self.open.read().unwrap_or_else(PoisonError::into_inner).contains_key(opening);
+        if is_known {
+            self.open.write().unwrap_or_else(PoisonError::into_inner).remove(opening);
+        }
     }
 
     fn known(&self, live: &Arc<Live>) -> Option<Arc<Open>> {

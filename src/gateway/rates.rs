@@ -30,6 +30,7 @@ fn slow_down(wait: std::time::Duration) -> Problem {
 pub struct Rates {
     picks: DefaultKeyedRateLimiter<RegOrd>,
     asks: DefaultKeyedRateLimiter<RegOrd>,
+    reads: DefaultKeyedRateLimiter<RegOrd>,
     writes: DefaultKeyedRateLimiter<RegOrd>,
 }
 
@@ -38,6 +39,7 @@ impl Default for Rates {
         Self {
             picks: RateLimiter::keyed(quota(limits::PICKS_PER_SECOND, limits::PICKS_BURST)),
             asks: RateLimiter::keyed(quota(limits::ASKS_PER_SECOND, limits::ASKS_BURST)),
+            reads: RateLimiter::keyed(quota(limits::READS_PER_SECOND, limits::READS_BURST)),
             writes: RateLimiter::keyed(quota(limits::WRITES_PER_SECOND, limits::WRITES_BURST)),
         }
     }
@@ -50,6 +52,11 @@ impl Rates {
 
     pub fn ask(&self, who: RegOrd) -> Result<(), Problem> {
         check(&self.asks, &who)
+    }
+
+    /// Reads that cost the database something.
+    pub fn read(&self, who: RegOrd) -> Result<(), Problem> {
+        check(&self.reads, &who)
     }
 
     /// Favourites, devices, giving up.

@@ -148,6 +148,7 @@ async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, connectio
         .half_close(false);
     let mut conversation = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
     let ended = tokio::select! {
+        biased;
         ended = &mut conversation => ended,
         () = drain.begun() => {
             conversation.as_mut().graceful_shutdown();

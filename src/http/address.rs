@@ -1,6 +1,6 @@
 //! Whose address a request comes from. `X-Forwarded-For` counts only when a configured proxy wrote it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -17,6 +17,17 @@ pub struct Peer(pub SocketAddr);
 /// The client's address behind trusted proxies; the shell puts it into each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientAddr(pub IpAddr);
+
+impl ClientAddr {
+    /// One key for one customer of a provider: IPv6 is handed out in blocks of at least a /64, so that a single address
+    /// is no bound.
+    pub fn network(self) -> IpAddr {
+        match self.0.to_canonical() {
+            IpAddr::V4(address) => IpAddr::V4(address),
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        }
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for ClientAddr {
     type Rejection = Problem;
@@ -78,5 +89,13 @@ mod tests {
             let client = client_addr(peer.parse().unwrap(), &headers, &trusted);
             assert_eq!(client.0, expected.parse::<IpAddr>().unwrap(), "{peer} {lines:?}");
         }
+    }
+
+    #[test]
+    fn a_network_is_an_ipv4_address_or_an_ipv6_block() {
+        let network = |address: &str| ClientAddr(address.parse().unwrap()).network().to_string();
+        assert_eq!(network("203.0.113.9"), "203.0.113.9");
+        assert_eq!(network("::ffff:203.0.113.9"), "203.0.113.9");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
     }
 }

@@ -21,6 +21,12 @@ pub struct Guard {
 }
 
 impl Drain {
+    /// The same drain with a lock of its own to wait on: one for each loop, so that cores do not meet on it.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { stop: self.stop.child_token(), work: self.work.clone() }
+    }
+
     /// Asks everybody to finish: no new connections, requests end, sockets close with 1001.
     pub fn begin(&self) {
         self.stop.cancel();
@@ -61,6 +67,18 @@ mod tests {
         let guard = drain.guard();
         drain.begin();
         assert!(drain.has_begun());
+        assert!(!drain.finished(Duration::from_secs(1)).await);
+        drop(guard);
+        assert!(drain.finished(Duration::from_secs(1)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_child_hears_of_the_drain_and_is_waited_for() {
+        let drain = Drain::default();
+        let child = drain.child();
+        let guard = child.guard();
+        drain.begin();
+        child.begun().await;
         assert!(!drain.finished(Duration::from_secs(1)).await);
         drop(guard);
         assert!(drain.finished(Duration::from_secs(1)).await);

@@ -45,7 +45,7 @@ where
     let mut ended = Vec::with_capacity(count);
     for (core, socket) in sockets.into_iter().enumerate() {
         let (end, wait) = oneshot::channel();
-        let (router_of, door, drain) = (Arc::clone(&router_of), door.clone(), drain.clone());
+        let (router_of, door, drain) = (Arc::clone(&router_of), door.clone(), drain.child());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name(format!("buyers-{core}")).spawn(move || {
             let served = runtime.block_on(async {

@@ -7,9 +7,13 @@ use serde_json::json;
 use crate::harness::{Database, Ended, Home, Link, Plan, Sale, Server};
 
 async fn sale() -> (Home, Server, Sale) {
+    planned(&Plan::default()).await
+}
+
+async fn planned(plan: &Plan) -> (Home, Server, Sale) {
     let home = Home::new(Database::Sqlite).await;
     let server = home.serve().await;
-    let sale = Sale::publish(&server, &Plan::default()).await;
+    let sale = Sale::publish(&server, plan).await;
     (home, server, sale)
 }
 
@@ -111,4 +115,23 @@ async fn a_flood_of_frames_is_told_to_slow_down_and_others_are_served() {
     calm.send(json!({"t": "time", "c": 1})).await.unwrap();
     calm.frame("time").await;
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+}
+
+/// OP-13: an opening that is withdrawn before its start is gone for everybody, and comes back with its next publication.
+/// Mutation that turned it red: the hub not asking whether its opening still runs.
+#[tokio::test]
+async fn a_withdrawn_opening_sends_its_sockets_away() {
+    let (_home, server, sale) = planned(&Plan { starts_in_ms: 3_000_000, ..Plan::default() }).await;
+    let buyer = sale.buyer(0).await;
+    let mut link = sale.link(&server, &buyer).await;
+    link.frame("mine").await;
+    sale.admin.post(&sale.path("/unpublish"), json!({})).await.ok();
+    assert_eq!(end_of(&mut link).await.close_code(), Some(1001));
+    sale.onlooker().get(&sale.path("")).await.refused(404, "NOT_FOUND");
+    buyer.api.get(&sale.path("/me")).await.refused(404, "NOT_FOUND");
+
+    sale.admin.post(&sale.path("/publish"), json!({})).await.ok();
+    let mut again = sale.link(&server, &buyer).await;
+    assert_eq!(again.frame("hello").await["device"], "picks", "the session is still good");
+    again.frame("snapshot").await;
 }

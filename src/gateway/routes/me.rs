@@ -18,6 +18,7 @@ use crate::opening::favourites::{self, FavouritesError};
     responses((status = 200, body = wire::Me), (status = 401, body = wire::Problem))
 )]
 pub async fn me(State(core): State<Core>, buyer: Buyer) -> Result<Json<wire::Me>, Problem> {
+    buyer.open.rates.read(buyer.session.registration)?;
     Ok(Json(me_of(&core, &buyer).await?))
 }
 

@@ -57,12 +57,15 @@ pub fn api_document() -> utoipa::openapi::OpenApi {
     described().split_for_parts().1
 }
 
-/// Bounds what one address may ask without a session; buyers are bounded by registration, where they act.
+/// Bounds what one address may ask without a session; buyers are bounded by registration, where they act. A token that
+/// is not ours buys nothing.
 async fn limit_strangers(State(core): State<Core>, request: Request, next: Next) -> Response {
+    let gateway = &core.gateway;
+    let ours = |token| gateway.parts.token_key.open(token, gateway.now()).is_ok();
     let address = request.extensions().get::<ClientAddr>().copied();
-    if let Some(ClientAddr(address)) = address
-        && super::session::token(request.headers()).is_none()
-        && let Err(problem) = core.gateway.addresses.check(address)
+    if let Some(address) = address
+        && !super::session::token(request.headers()).is_some_and(ours)
+        && let Err(problem) = gateway.addresses.check(address.network())
     {
         return Problem::into_response(problem);
     }

@@ -171,11 +171,13 @@ impl Connection {
     }
 
     async fn converse(&mut self) -> End {
-        let drain = self.core.gateway.parts.drain.clone();
+        if self.core.gateway.parts.drain.has_begun() {
+            // The hub may have told everybody before this one joined.
+            return AWAY;
+        }
         loop {
             let step = tokio::select! {
                 biased;
-                () = drain.begun() => return self.finish().await,
                 Some(decided) = self.deciding.next() => self.answer(decided).await,
                 item = self.mailbox.next() => self.pass_on(item).await,
                 heard = self.socket.recv() => self.hear(heard).await,
@@ -304,6 +306,7 @@ impl Connection {
 
     async fn pass_on(&mut self, item: Item) -> Result<(), End> {
         match item {
+            Item::Leave(Leave::Drain) => Err(self.finish().await),
             Item::Leave(Leave::Away) => Err(AWAY),
             Item::Leave(Leave::Replaced) => Err(End::Close(close_code::POLICY, "replaced by a newer socket")),
             Item::Device => self.send_device().await,

@@ -111,7 +111,7 @@ impl Hub {
         loop {
             tokio::select! {
                 biased;
-                () = drain.begun() => return,
+                () = drain.begun() => return self.each(|mailbox| mailbox.leave(Leave::Drain)).await,
                 event = events.recv() => match event {
                     Ok(applied) => self.tell_event(&applied).await,
                     Err(RecvError::Lagged(_)) => self.each(|mailbox| { mailbox.mine(); mailbox.control(); }).await,

@@ -23,7 +23,9 @@ pub struct BoardFrame {
 /// Why the server ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leave {
-    /// The server stops, or the opening does here: reconnect.
+    /// The server stops: taken picks are answered, then reconnect.
+    Drain,
+    /// The opening stops here: reconnect.
     Away,
     /// A newer socket of the same registration took the place.
     Replaced,

@@ -33,7 +33,7 @@ pub const SUBPROTOCOL: &str = "kaipan.v1";
 pub async fn upgrade(
     State(core): State<Core>,
     Here(open): Here,
-    ClientAddr(address): ClientAddr,
+    address: ClientAddr,
     held: Option<Extension<Held>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -52,7 +52,7 @@ pub async fn upgrade(
             Err(problem) => return Err(problem),
         },
     };
-    let seated = visitor.seat(&core, &open, address)?;
+    let seated = visitor.seat(&core, &open, address.network())?;
     let hub = core.hubs.of(&open.live, &core.gateway.parts);
     let guard = core.gateway.parts.drain.guard();
     Ok(upgrade
