@@ -51,3 +51,21 @@ impl OpenData {
         Ok(Self { db, vault, _lock: lock })
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("there is no database in {0}")]
+    NoDatabase(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The database for a command that only reads, beside a running server or not: it takes no lock and makes nothing,
+/// neither a folder nor a database, and needs no key.
+pub async fn open_to_read(data: &Data) -> Result<Db, ReadError> {
+    Ok(match &data.database_url {
+        Some(url) => Db::connect_postgres(url).await?,
+        None if data.dir.join("kaipan.db").is_file() => Db::open_sqlite(&data.dir, Clock::system()).await?,
+        None => return Err(ReadError::NoDatabase(data.dir.display().to_string())),
+    })
+}

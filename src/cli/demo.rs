@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::refuse;
+use super::values::span;
 use crate::demo::{self, Lan, Options};
 
 const START_IN_MIN: Duration = Duration::from_secs(5);
@@ -89,29 +90,6 @@ fn start_in(text: &str) -> Result<Duration, String> {
         return Err(format!("{text:?} is out of range: from 5s to 60m"));
     }
     Ok(span)
-}
-
-/// `90`, `90s`, `2m` or `1m30s`.
-fn span(text: &str) -> Result<Duration, String> {
-    let mut seconds: u64 = 0;
-    let mut rest = text;
-    for (unit, factor) in [('m', 60), ('s', 1)] {
-        if let Some((number, after)) = rest.split_once(unit) {
-            let number: u64 = number.parse().map_err(|_| bad(text))?;
-            seconds = seconds.saturating_add(number.saturating_mul(factor));
-            rest = after;
-        }
-    }
-    if !rest.is_empty() {
-        let number: u64 = rest.parse().map_err(|_| bad(text))?;
-        // A number alone is seconds; one that follows a unit is a slip.
-        seconds = if rest == text { number } else { return Err(bad(text)) };
-    }
-    Ok(Duration::from_secs(seconds))
-}
-
-fn bad(text: &str) -> String {
-    format!("{text:?} is no time: expected something like 20s, 2m or 1m30s")
 }
 
 #[cfg(test)]

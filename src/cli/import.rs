@@ -4,12 +4,13 @@
 
 mod words;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::desk::print_json;
 use super::refuse;
 use crate::app::data::{OpenData, OpenError};
 use crate::config::{Data, DataSettings};
@@ -162,12 +163,6 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
         return Err(words::of_file(&problem));
     }
     std::fs::read(path).map_err(unreadable)
-}
-
-fn print_json(value: &impl serde::Serialize) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)
 }
 
 fn outcome(report: &ImportReport, options: ImportOptions) -> ExitCode {

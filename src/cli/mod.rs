@@ -2,11 +2,15 @@
 //! came of it; no rule of the product lives here.
 
 mod demo;
+mod desk;
 mod import;
 mod lifeline;
+mod migrate;
 mod opening;
+mod project;
 mod serve;
 mod staff;
+mod values;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -24,8 +28,12 @@ struct Cli {
 enum Command {
     /// Play an opening on this machine, with a simulated crowd
     Demo(demo::Arguments),
-    /// What an opening's data says
+    /// Prepare the database for this program, and serve nothing
+    Migrate(migrate::Arguments),
+    /// Prepare, publish and read openings
     Opening(opening::Arguments),
+    /// Projects, to which openings belong
+    Project(project::Arguments),
     /// Serve buyers and staff until SIGTERM or Ctrl-C
     Serve(serve::Arguments),
     /// Accounts of staff
@@ -36,9 +44,20 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to do when the output itself is gone.
+            drop(error.print());
+            // Not clap's 2, which `kaipan import` has for a file that was taken in part.
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    match cli.command {
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Migrate(arguments) => migrate::run(arguments),
         Command::Opening(arguments) => opening::run(arguments),
+        Command::Project(arguments) => project::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Staff(arguments) => staff::run(arguments),
         Command::Import(arguments) => import::run(arguments),

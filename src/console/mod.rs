@@ -8,7 +8,8 @@ mod auth;
 mod export;
 mod problems;
 mod routes;
-mod wire;
+/// The command line prints the same documents.
+pub(crate) mod wire;
 
 use std::sync::Arc;
 

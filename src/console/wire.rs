@@ -10,8 +10,9 @@ use crate::domain::money::Fen;
 use crate::domain::time::Micros;
 use crate::opening::answer::{Claim, ClaimState};
 use crate::opening::cashier::Person;
-use crate::opening::drafts::{Overview, Settings, UnitLine};
+use crate::opening::drafts::{self, Overview, Settings, UnitLine};
 use crate::opening::facts::Facts;
+use crate::opening::label::unit_label as label;
 use crate::opening::preflight;
 use crate::store::PaymentRow;
 
@@ -59,6 +60,10 @@ pub struct Projects {
     pub projects: Vec<Project>,
 }
 
+pub fn project(project: drafts::Project) -> Project {
+    Project { id: project.id.to_string(), name: project.name, time_zone: project.time_zone }
+}
+
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct NewProject {
     pub name: String,
@@ -84,15 +89,15 @@ pub struct OpeningDraft {
 }
 
 fn default_hold_s() -> i64 {
-    900
+    Settings::HOLD_S_USUAL
 }
 
 fn default_favourites_max() -> i64 {
-    10
+    Settings::FAVOURITES_USUAL
 }
 
 fn default_quota() -> PerKind<i64> {
-    PerKind { home: 1, parking: 1, shop: 1, storage: 1 }
+    Settings::QUOTA_USUAL.into()
 }
 
 /// Settings to change; what is left out stays.
@@ -274,14 +279,8 @@ pub fn unit(line: UnitLine) -> UnitAdmin {
     }
 }
 
-/// As people say it: 1#-1单元-1203, B1-001.
 pub fn unit_label(facts: &Facts, unit: UnitOrd) -> String {
-    let Some(unit) = facts.unit(unit) else { return String::new() };
-    [unit.building.as_str(), unit.section.as_str(), unit.room.as_str()]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("-")
+    facts.unit(unit).map_or_else(String::new, |unit| label(&unit.building, &unit.section, &unit.room))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

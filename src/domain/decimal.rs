@@ -11,7 +11,14 @@ pub fn hundredths(text: &str) -> Option<i64> {
     fixed(text, 2)
 }
 
-/// The same for a number of ten thousands (`243.9214` 万元 → 243921400 fen), rounded only after it is scaled.
+/// The same for an amount that somebody states: what would have to be rounded is refused.
+pub fn exact_hundredths(text: &str) -> Option<i64> {
+    let decimals = text.trim().chars().map(fold_char).skip_while(|c| *c != '.').skip(1);
+    let exact = decimals.skip(2).all(|c| c == '0');
+    exact.then(|| hundredths(text)).flatten()
+}
+
+/// [`hundredths`] of a number of ten thousands (`243.9214` 万元 → 243921400 fen), rounded only after it is scaled.
 pub fn hundredths_of_ten_thousands(text: &str) -> Option<i64> {
     fixed(text, 6)
 }
@@ -95,6 +102,15 @@ mod tests {
             ("99999999999999999999", i64::MIN),
         ] {
             assert_eq!(hundredths(text).unwrap_or(i64::MIN), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("50,000.01", Some(5_000_001)),
+            ("5.100", Some(510)),
+            ("0.005", None),
+            ("５．００１", None),
+            ("", None),
+        ] {
+            assert_eq!(exact_hundredths(text), expected, "{text}");
         }
         let hundredths_of_f64 = |number| text_of_f64(number).and_then(|text| hundredths(&text));
         assert_eq!(hundredths_of_ten_thousands("243.9214"), Some(243_921_400));

@@ -60,3 +60,14 @@ impl<T: Copy> PerKind<T> {
         }
     }
 }
+
+impl<T> PerKind<T> {
+    pub const fn get_mut(&mut self, kind: UnitKind) -> &mut T {
+        match kind {
+            UnitKind::Home => &mut self.home,
+            UnitKind::Parking => &mut self.parking,
+            UnitKind::Shop => &mut self.shop,
+            UnitKind::Storage => &mut self.storage,
+        }
+    }
+}

@@ -3,14 +3,18 @@
 
 use sqlx::FromRow;
 
+use super::label::unit_label;
 use super::lifecycle::Phase;
 use super::publish::{PublishError, take_for_edit};
+use super::settings::is_name;
 use crate::domain::ids::{OpeningId, OrgId, ProjectId, UnitOrd};
 use crate::domain::kind::{PerKind, UnitKind};
 use crate::domain::money::Fen;
 use crate::domain::time::Micros;
-use crate::limits::{FAVOURITES_MAX, HOLD_S_MAX, NAME_CHARS_MAX, OPENING_S_MAX, QUOTA_MAX, REASON_CHARS_MAX};
+use crate::limits::REASON_CHARS_MAX;
 use crate::store::{LedgerTx, Reader, StoreError, Tx, execute, fetch_all, fetch_optional};
+
+pub use super::settings::Settings;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DraftError {
@@ -36,19 +40,6 @@ pub struct Project {
     pub time_zone: String,
 }
 
-/// What an admin sets.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    pub name: String,
-    pub start_at: Micros,
-    pub end_at: Micros,
-    pub hold: Micros,
-    pub favourites_max: i64,
-    pub deposit: PerKind<Fen>,
-    pub quota: PerKind<i64>,
-    pub household_quota: PerKind<Option<i64>>,
-}
-
 /// An opening as the console shows it.
 #[derive(Debug, Clone)]
 pub struct Overview {
@@ -66,34 +57,6 @@ pub struct Overview {
     pub earnest: Fen,
     pub units_hash: Option<String>,
     pub roster_hash: Option<String>,
-}
-
-impl Settings {
-    fn check(&self) -> Result<(), DraftError> {
-        let quotas = [self.quota.home, self.quota.parking, self.quota.shop, self.quota.storage];
-        let household = self.household_quota;
-        let households = [household.home, household.parking, household.shop, household.storage];
-        let deposits = [self.deposit.home, self.deposit.parking, self.deposit.shop, self.deposit.storage];
-        let in_order = self.start_at < self.end_at;
-        let fields = [
-            ("name", is_name(&self.name)),
-            ("start_ms", self.start_at > Micros(0)),
-            ("end_ms", in_order && self.end_at.since(self.start_at) <= Micros::from_secs(OPENING_S_MAX)),
-            ("hold_s", (Micros::from_secs(1)..=Micros::from_secs(HOLD_S_MAX)).contains(&self.hold)),
-            ("favourites_max", (0..=FAVOURITES_MAX).contains(&self.favourites_max)),
-            ("deposit_fen", deposits.iter().all(|deposit| *deposit >= Fen::ZERO)),
-            ("quota", quotas.iter().all(|quota| (0..=QUOTA_MAX).contains(quota))),
-            ("household_quota", households.iter().flatten().all(|quota| (0..=QUOTA_MAX).contains(quota))),
-        ];
-        match fields.into_iter().find(|(_, fits)| !fits) {
-            Some((field, _)) => Err(DraftError::Field(field)),
-            None => Ok(()),
-        }
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    !name.trim().is_empty() && name.chars().count() <= NAME_CHARS_MAX
 }
 
 pub async fn create_project(tx: &mut Tx, name: &str, now: Micros) -> Result<Project, DraftError> {
@@ -265,6 +228,12 @@ pub struct UnitLine {
     pub withheld_reason: Option<String>,
     /// The state of the claim that occupies it, if any.
     pub claim_state: Option<String>,
+}
+
+impl UnitLine {
+    pub fn label(&self) -> String {
+        unit_label(&self.building, &self.section, &self.room)
+    }
 }
 
 pub async fn units(read: &mut Reader, opening: &OpeningId) -> Result<Vec<UnitLine>, StoreError> {

@@ -22,8 +22,9 @@ pub enum Event {
         start_at: Micros,
         end_at: Micros,
     },
+    /// By a member of staff, or at the machine itself, through the command line.
     Unpublished {
-        by: StaffId,
+        by: Option<StaffId>,
     },
     Withheld {
         claim: ClaimId,

@@ -26,6 +26,8 @@ pub mod facts;
 pub mod favourites;
 /// What can be asked of the committer.
 pub mod job;
+/// How people name a unit.
+pub mod label;
 /// Phases and what they mean for a pick.
 pub mod lifecycle;
 /// One published opening in this process.
@@ -49,6 +51,7 @@ mod keeper;
 mod keys;
 mod recover;
 mod script;
+mod settings;
 #[cfg(test)]
 mod sim;
 

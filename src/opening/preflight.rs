@@ -4,6 +4,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
+use super::label::unit_label;
 use crate::domain::ids::OpeningId;
 use crate::domain::kind::names;
 use crate::domain::money::Fen;
@@ -195,11 +196,7 @@ async fn occupied_elsewhere(on: &mut Exec<'_>, opening: &OpeningId) -> Result<Op
 
 impl UnitLine {
     fn label(&self) -> String {
-        [self.building.as_str(), self.section.as_str(), self.room.as_str()]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join("-")
+        unit_label(&self.building, &self.section, &self.room)
     }
 }
 

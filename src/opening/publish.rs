@@ -75,7 +75,11 @@ pub async fn publish(tx: &mut LedgerTx, opening: &OpeningId) -> Result<Preflight
 }
 
 /// Published or armed → checked, before the start.
-pub async fn unpublish(tx: &mut LedgerTx, opening: &OpeningId, by: &StaffId) -> Result<(), PublishError> {
+pub async fn unpublish(
+    tx: &mut LedgerTx,
+    opening: &OpeningId,
+    by: Option<&StaffId>,
+) -> Result<(), PublishError> {
     let (mut head, now) = take(tx, opening, Phase::Checked).await?;
     let from = control_of(&head)?.phase;
     if from.is_editable() {
@@ -97,7 +101,7 @@ pub async fn unpublish(tx: &mut LedgerTx, opening: &OpeningId, by: &StaffId) -> 
         opening
     )?;
     (head.anchor_wall, head.anchor_mono, head.anchor_boot) = (None, None, None);
-    step(tx, head, Phase::Checked, now, vec![Event::Unpublished { by: by.clone() }]).await
+    step(tx, head, Phase::Checked, now, vec![Event::Unpublished { by: by.cloned() }]).await
 }
 
 /// Out of sight for good: a closed opening is archived, one that is not running is disabled.

@@ -11,6 +11,7 @@
 )]
 
 mod burst;
+mod cli;
 mod client;
 mod committers;
 mod demo;
@@ -22,6 +23,7 @@ mod hold;
 mod import;
 mod pick;
 mod prepare;
+mod roles;
 mod second;
 mod secrets;
 mod sockets;

@@ -2,28 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
 
 use rstest::rstest;
 
-use crate::harness::{Database, Home};
-
-fn told(output: &Output) -> String {
-    assert!(output.status.success(), "{}", said(output));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-/// Why a command refused, in one line.
-fn refused(output: &Output) -> String {
-    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    let said = said(output);
-    assert_eq!(said.trim_end().lines().count(), 1, "{said}");
-    said
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use crate::harness::{Database, Home, refused, told};
 
 /// CO-5: accounts from the command line. A generated password is shown once, when it is made, and never stored.
 #[rstest]

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::List;
+use crate::cli::values::yuan;
 use crate::domain::kind::UnitKind;
 use crate::opening::prepare::{FileProblem, ImportReport, Reason, RowProblem};
 
@@ -93,19 +94,6 @@ fn print_first(out: &mut impl Write, mut lines: impl ExactSizeIterator<Item = St
     }
 }
 
-/// `1,724,775,236.00`
-fn yuan(fen: i64) -> String {
-    let digits = (fen / 100).unsigned_abs().to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    format!("{}{grouped}.{:02}", if fen < 0 { "-" } else { "" }, (fen % 100).abs())
-}
-
 const fn kind_words(kind: UnitKind) -> &'static str {
     match kind {
         UnitKind::Home => "住宅",
@@ -170,17 +158,5 @@ pub(super) fn of_file(problem: &FileProblem) -> String {
             format!("{sheet} 第 {row} 行有单元格超过 {max} 个字")
         }
         FileProblem::HeaderNotFound => "没有一张表有可识别的表头".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn money_is_grouped() {
-        assert_eq!(yuan(172_477_523_600), "1,724,775,236.00");
-        assert_eq!(yuan(99_905), "999.05");
-        assert_eq!(yuan(0), "0.00");
     }
 }

@@ -63,7 +63,7 @@ pub async fn publish(State(console): State<Console>, who: Who, Path(id): Path<Op
 pub async fn unpublish(State(console): State<Console>, who: Who, Path(id): Path<OpeningId>) -> Shown {
     who.may(Right::Control)?;
     let mut tx = console.begin(&id).await.map_err(problems::store)?;
-    lists::unpublish(&mut tx, &id, &who.id()).await.map_err(problems::publish)?;
+    lists::unpublish(&mut tx, &id, Some(&who.id())).await.map_err(problems::publish)?;
     log_on(&console, &mut tx, &who, &id, "OPENING_UNPUBLISHED", json!({})).await?;
     tx.commit().await.map_err(problems::store)?;
     console.0.openings.stop(&id);

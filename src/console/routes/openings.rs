@@ -20,11 +20,7 @@ pub async fn projects(State(console): State<Console>, who: Who) -> Result<Json<P
     who.may(Right::View)?;
     let mut read = console.0.db.read().await.map_err(problems::store)?;
     let projects = drafts::projects(&mut read).await.map_err(problems::store)?;
-    Ok(Json(Projects { projects: projects.into_iter().map(project).collect() }))
-}
-
-fn project(project: drafts::Project) -> wire::Project {
-    wire::Project { id: project.id.to_string(), name: project.name, time_zone: project.time_zone }
+    Ok(Json(Projects { projects: projects.into_iter().map(wire::project).collect() }))
 }
 
 #[utoipa::path(post, path = "/api/v1/projects", request_body = NewProject,
@@ -40,7 +36,7 @@ pub async fn add_project(
         drafts::create_project(&mut tx, &body.name, console.now()).await.map_err(problems::draft)?;
     log(&console, &mut tx, &who, None, "PROJECT_CREATED", created.id.as_str(), json!({})).await?;
     tx.commit().await.map_err(problems::store)?;
-    Ok((StatusCode::CREATED, Json(project(created))))
+    Ok((StatusCode::CREATED, Json(wire::project(created))))
 }
 
 #[utoipa::path(get, path = "/api/v1/openings", responses((status = 200, body = Openings)))]
