@@ -127,3 +127,23 @@ pub fn recover(error: RecoverError) -> Problem {
         error => Problem::internal(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::opening::prepare::Reason;
+
+    /// Whoever writes a page or a program looks a code up in the document.
+    /// Mutation that turned it red: `UPGRADE_REQUIRED` struck from the document.
+    #[test]
+    fn the_document_names_every_code() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/protocol.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        let words: std::collections::HashSet<&str> =
+            document.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+        let codes = Code::ALL.iter().map(|code| code.as_str());
+        let codes = codes.chain(Reason::ALL.iter().map(|reason| reason.as_str()));
+        let missing: Vec<&str> = codes.filter(|code| !words.contains(code)).collect();
+        assert!(missing.is_empty(), "not in docs/protocol.md: {missing:?}");
+    }
+}

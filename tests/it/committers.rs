@@ -58,7 +58,7 @@ async fn drop_index(home: &Home, indexes: &[&str]) {
             Some(url) => drop(PgPool::connect(url).await.unwrap().execute(sql).await.unwrap()),
             None => {
                 let file = format!("sqlite://{}", home.data_dir().join("kaipan.db").display());
-                drop(SqlitePool::connect(&file).await.unwrap().execute(sql).await.unwrap());
+                SqlitePool::connect(&file).await.unwrap().execute(sql).await.unwrap();
             }
         }
     }
