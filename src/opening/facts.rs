@@ -25,6 +25,8 @@ pub struct Facts {
     pub household_quota: PerKind<Option<u16>>,
     pub units_hash: String,
     pub roster_hash: String,
+    /// Which publication this is: withdrawn and published again, it is another one.
+    pub published_at: Micros,
     /// By ordinal.
     pub units: Vec<Unit>,
     /// By ordinal.

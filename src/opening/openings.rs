@@ -7,7 +7,7 @@ use super::lifecycle::Phase;
 use super::live::Live;
 use super::recover::{self, RecoverError, Running};
 use crate::domain::ids::OpeningId;
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Micros};
 use crate::store::{Db, StoreError, fetch_all};
 use crate::vault::Vault;
 
@@ -53,15 +53,17 @@ impl Openings {
     }
 
     /// Brings this process in line with the database: starts every public opening that does not run here, stops
-    /// those that are no longer public. At start, and whenever a gateway may have published one.
+    /// those that are no longer public or were published anew. At start, and whenever a gateway may have published.
     pub async fn reconcile(&self) -> Result<(), RecoverError> {
         let public = self.public().await?;
-        let running: Vec<OpeningId> = self.list().iter().map(|live| live.facts.id.clone()).collect();
-        for opening in running.iter().filter(|opening| !public.contains(opening)) {
-            self.stop(opening);
+        for live in self.list() {
+            let here = (live.facts.id.clone(), live.facts.published_at);
+            if !public.contains(&here) {
+                self.stop(&here.0);
+            }
         }
-        for opening in public.iter().filter(|opening| !running.contains(opening)) {
-            self.start(opening).await?;
+        for (opening, _) in public {
+            self.start(&opening).await?;
         }
         Ok(())
     }
@@ -87,14 +89,18 @@ impl Openings {
         drop(stopped);
     }
 
-    async fn public(&self) -> Result<Vec<OpeningId>, StoreError> {
+    async fn public(&self) -> Result<Vec<(OpeningId, Micros)>, StoreError> {
         let mut read = self.0.db.read().await?;
         let rows = fetch_all!(
             read,
-            (OpeningId, String),
-            "SELECT opening_id, phase FROM opening_head ORDER BY opening_id"
+            (OpeningId, String, Option<Micros>),
+            "SELECT h.opening_id, h.phase, o.published_at
+             FROM opening_head h JOIN opening o ON o.id = h.opening_id ORDER BY h.opening_id"
         )?;
         let public = |phase: &str| Phase::from_name(phase).is_some_and(Phase::is_public);
-        Ok(rows.into_iter().filter(|(_, phase)| public(phase)).map(|(id, _)| id).collect())
+        let known = |(id, _, published_at): (OpeningId, String, Option<Micros>)| {
+            (id, published_at.unwrap_or_default())
+        };
+        Ok(rows.into_iter().filter(|(_, phase, _)| public(phase)).map(known).collect())
     }
 }

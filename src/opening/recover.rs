@@ -165,6 +165,7 @@ struct OpeningRow {
     household_storage: Option<i64>,
     units_hash: Option<String>,
     roster_hash: Option<String>,
+    published_at: Option<Micros>,
 }
 
 #[derive(FromRow)]
@@ -210,7 +211,7 @@ pub async fn read_facts(
                 o.favourites_max, o.deposit_home_fen, o.deposit_parking_fen, o.deposit_shop_fen,
                 o.deposit_storage_fen, o.quota_home, o.quota_parking, o.quota_shop, o.quota_storage,
                 o.household_home, o.household_parking, o.household_shop, o.household_storage,
-                o.units_hash, o.roster_hash
+                o.units_hash, o.roster_hash, o.published_at
          FROM opening o JOIN project p ON p.id = o.project_id WHERE o.id = $1",
         opening
     )?
@@ -251,6 +252,7 @@ pub async fn read_facts(
         },
         units_hash: row.units_hash.unwrap_or_default(),
         roster_hash: row.roster_hash.unwrap_or_default(),
+        published_at: row.published_at.unwrap_or_default(),
         units,
         registrations,
         by_code,

@@ -229,6 +229,7 @@ fn facts(rng: &mut SmallRng) -> Facts {
         household_quota: PerKind { home: Some(2), parking: Some(1), shop: None, storage: None },
         units_hash: String::new(),
         roster_hash: String::new(),
+        published_at: BEGIN,
         units: (0..units).map(unit).collect(),
         by_code: registrations.iter().zip(0..).map(|(r, ord)| (r.code.clone(), RegOrd(ord))).collect(),
         registrations,
