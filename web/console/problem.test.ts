@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { NoAnswer, Problem } from "@shared/http";
-import { problemText } from "./problem";
+import { findingsOf, findingText, problemText } from "./problem";
 
 const problem = (status: number, code: string, params: Record<string, unknown> = {}) =>
   new Problem(status, code, params, "01J");
@@ -18,6 +18,16 @@ describe("what went wrong, in words", () => {
     ["a server that fails in a new way", problem(500, "SOMETHING_NEW"), "服务器出错（SOMETHING_NEW），请稍后再试；仍不行请把请求号告诉技术人员。"],
     ["a line that is cut", new NoAnswer("network"), "连不上服务器，请检查网络后再试。"],
   ])("names %s", (_, error, words) => expect(problemText(error)).toBe(words));
+
+  it("lists what stops a publication", () => {
+    const findings = [
+      { code: "UNIT_WITHOUT_PRICE", severity: "stop", params: { count: 2, first: "1#-201" } },
+      { code: "ELIGIBILITY_PENDING", severity: "warn", params: { count: 1, first: "RC1" } },
+    ];
+    const listed = findingsOf(problem(422, "PREFLIGHT_FAILED", { findings })).map(findingText);
+    expect(listed).toEqual(["2 套房源没有总价，第一套是 1#-201。"]);
+    expect(findingsOf(new Error("else"))).toEqual([]);
+  });
 
   it("never shows a hole", () => {
     for (const code of ["SLOW_DOWN", "FORBIDDEN", "FIELD_INVALID", "MALFORMED", "TRANSITION_REFUSED"]) {

@@ -1,5 +1,6 @@
 /** What went wrong, in words: the server's code and parameters become a sentence that says what to do next. */
 import type { Params } from "@shared/api/buyer";
+import type { Finding } from "@shared/api/staff";
 import { NoAnswer, Problem } from "@shared/http";
 import type { WordParams } from "@shared/i18n";
 import { maybe, t } from "./i18n";
@@ -45,6 +46,17 @@ function variant(error: Problem): string {
   if (error.code === "FIELD_INVALID" && typeof reason === "string") return "FIELD_REASON";
   if (error.code === "TRANSITION_REFUSED" && error.params.to === undefined) return "TRANSITION_REFUSED_NOW";
   return error.code;
+}
+
+/** A pre-flight finding as a sentence. */
+export function findingText(finding: Finding): string {
+  return maybe(`finding.${finding.code}`, wordParams(finding.params)) ?? t("finding.other", { code: finding.code });
+}
+
+/** What a refused publication lists. */
+export function findingsOf(error: unknown): Finding[] {
+  const found = error instanceof Problem ? error.params.findings : undefined;
+  return Array.isArray(found) ? (found as Finding[]).filter((finding) => finding.severity === "stop") : [];
 }
 
 /** The number to read to whoever looks into the server's log. */

@@ -2,7 +2,16 @@ import { describe, expect, it } from "vitest";
 import type { Opening, Screen } from "@shared/api/buyer";
 import { catalogueFaults } from "@shared/i18n";
 import { screenEn, screenZh } from "../words";
-import { bigMoney, chooseOpening, faceOf, figures, openingIn, phaseAt, shortHash } from "./view";
+import {
+  bigMoney,
+  chooseOpening,
+  faceOf,
+  figures,
+  openingIn,
+  phaseAt,
+  shortHash,
+  withoutCommonStart,
+} from "./view";
 
 describe("the screen's face", () => {
   const window = { start_ms: 100, end_ms: 200 };
@@ -55,6 +64,17 @@ describe("the screen's opening", () => {
   it("shows hashes short enough to compare", () => {
     expect(shortHash("a".repeat(64))).toHaveLength(21);
   });
+});
+
+describe("small headings", () => {
+  it.each([
+    [["东区1号楼", "东区10号楼", "东区12号楼"], ["1号楼", "10号楼", "12号楼"]],
+    [["11#", "12#"], ["11#", "12#"]],
+    [["1#", "2#"], ["1#", "2#"]],
+    [["A", "A"], ["A", "A"]],
+    [["只有一栋"], ["只有一栋"]],
+    [[], []],
+  ])("of %j are %j", (names, short) => expect(withoutCommonStart(names)).toEqual(short));
 });
 
 it("the screen's words stand in both languages", () => {

@@ -65,3 +65,14 @@ export function chooseOpening(openings: readonly Opening[]): Opening | undefined
   const rank = (opening: Opening) => (opening.phase === "live" ? 0 : opening.phase === "closed" ? 2 : 1);
   return [...openings].sort((a, b) => rank(a) - rank(b) || a.start_ms - b.start_ms)[0];
 }
+
+/** What all names begin with says nothing on a small heading: "东区1号楼", "东区2号楼" are "1号楼", "2号楼". */
+export function withoutCommonStart(names: readonly string[]): string[] {
+  const [first = "", ...others] = names;
+  if (others.length === 0) return [...names];
+  let common = 0;
+  while (common < first.length && others.every((name) => name[common] === first[common])) common += 1;
+  // Never into a number: "1号楼" and "10号楼" both begin with "1".
+  while (common > 0 && /\d/.test(first[common - 1] as string)) common -= 1;
+  return names.map((name) => name.slice(common) || name);
+}
