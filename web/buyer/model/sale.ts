@@ -48,8 +48,10 @@ export class Sale {
   private readonly handlers: SaleHandlers;
   private readonly poller: Poller;
   private httpWorks = true;
+  private wasDown = false;
   private tries = 0;
   private ticker: ReturnType<typeof setTimeout> | null = null;
+  private reload: ReturnType<typeof setTimeout> | null = null;
   private catalogueHash = "";
 
   constructor(door: Door, handlers: SaleHandlers) {
@@ -78,6 +80,7 @@ export class Sale {
     this.feed.stop();
     this.poller.stop();
     if (this.ticker !== null) clearTimeout(this.ticker);
+    if (this.reload !== null) clearTimeout(this.reload);
   }
 
   /** The page is back: what is true now? Over HTTP at once, whatever the socket believes. */
@@ -103,7 +106,9 @@ export class Sale {
       }
       this.reached(error instanceof Problem);
       this.loading.value = error instanceof Problem ? "failed" : "offline";
-      setTimeout(() => void this.load(), Math.min(RELOAD_MS_MAX, 1000 * Math.pow(2, this.tries++)));
+      // Returns of the page load too: one retry waits at a time, however often it came back.
+      if (this.reload !== null) clearTimeout(this.reload);
+      this.reload = setTimeout(() => void this.load(), Math.min(RELOAD_MS_MAX, 1000 * Math.pow(2, this.tries++)));
     }
   }
 
@@ -111,7 +116,7 @@ export class Sale {
     const sent = this.clock.stamp();
     const opening = await this.door.read();
     this.clock.sample(sent, opening.now_ms);
-    this.opening.value = opening;
+    this.opening.value = this.newest(opening);
     this.tick();
     if (opening.catalogue_hash !== this.catalogueHash) {
       const catalogue = await this.door.catalogue(opening.catalogue_hash);
@@ -120,14 +125,26 @@ export class Sale {
     }
   }
 
+  /** An answer may have left the server before a `control` frame that overtook it: phase and window are then the frame's. */
+  private newest(read: Opening): Opening {
+    const known = this.opening.value;
+    if (!known || known.now_ms <= read.now_ms) return read;
+    const { phase, paused, start_ms, end_ms, now_ms } = known;
+    return { ...read, phase, paused, start_ms, end_ms, now_ms };
+  }
+
   private async readBoard(): Promise<void> {
     const { seq, status } = await this.door.board();
     this.board.snapshot(seq, status);
   }
 
-  private async readAll(): Promise<void> {
+  private readAll(): Promise<void> {
+    return this.readAgain(async () => void (await Promise.all([this.readOpening(), this.readBoard()])));
+  }
+
+  private async readAgain(read: () => Promise<void>): Promise<void> {
     try {
-      await Promise.all([this.readOpening(), this.readBoard()]);
+      await read();
       this.loading.value = "ready";
       this.reached(true);
     } catch (error) {
@@ -143,8 +160,8 @@ export class Sale {
   private frame(frame: ServerFrame): void {
     if (frame.t === "hello" || frame.t === "control") {
       const opening = this.opening.value;
-      const { phase, paused, start_ms, end_ms } = frame;
-      if (opening) this.opening.value = { ...opening, phase, paused, start_ms, end_ms };
+      const { phase, paused, start_ms, end_ms, now_ms } = frame;
+      if (opening) this.opening.value = { ...opening, phase, paused, start_ms, end_ms, now_ms };
       this.tick();
     } else if (frame.t === "time") {
       this.grade();
@@ -156,7 +173,11 @@ export class Sale {
     if (state === "open") {
       this.poller.stop();
       this.polling.value = false;
+      // The socket brings the board and the clock; an opening that was published anew has another catalogue too.
+      if (this.wasDown) void this.readAgain(() => this.readOpening());
+      this.wasDown = false;
     } else {
+      this.wasDown = this.wasDown || this.opening.value !== null || this.loading.value === "missing";
       this.handlers.socketLost();
       if (state === "late") {
         this.polling.value = true;
