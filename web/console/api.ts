@@ -125,7 +125,7 @@ export const pay = async (
   const done = await post<{ payment: Payment; hold: Hold }>(path, { generation: hold.generation, ...body });
   return { payment: done.payment, hold: timedHold(done.hold) };
 };
-type HoldAction = "release" | "extend";
+export type HoldAction = "release" | "extend" | "revive";
 export const actOnHold = async (id: string, hold: Pick<Hold, "claim" | "generation">, action: HoldAction, reason: string) =>
   timedHold(await post<Hold>(at(id, `/holds/${hold.claim}/${action}`), { generation: hold.generation, reason }));
 export const listRefunds = async (id: string) => (await call<{ refunds: Payment[] }>(at(id, "/refunds"))).refunds;

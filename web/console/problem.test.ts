@@ -14,6 +14,7 @@ describe("what went wrong, in words", () => {
     ["states by their names", problem(409, "TRANSITION_REFUSED", { from: "live", to: "checked" }), "现在不能这样做：选房中 不能变为 已检查。请刷新后再看。"],
     ["a refusal that names no states", problem(409, "TRANSITION_REFUSED", { reason: "STARTED" }), "现在不能这样做，本场的状态刚刚变了。请刷新后再看。"],
     ["why a file can't be read", problem(422, "FILE_UNREADABLE", { reason: "FILE_EMPTY" }), "文件是空的。"],
+    ["why a hold can't be restored", problem(409, "CLAIM_CHANGED", { reason: "UNIT_TAKEN" }), "这套房已经是别人的了。"],
     ["a code of tomorrow", problem(409, "SOMETHING_NEW"), "服务器拒绝了这个操作（SOMETHING_NEW）。"],
     ["a server that fails in a new way", problem(500, "SOMETHING_NEW"), "服务器出错（SOMETHING_NEW），请稍后再试；仍不行请把请求号告诉技术人员。"],
     ["a line that is cut", new NoAnswer("network"), "连不上服务器，请检查网络后再试。"],

@@ -42,7 +42,8 @@ export function problemText(error: unknown): string {
 /** Some codes have a fuller sentence when the server says more, and a shorter one when it says less. */
 function variant(error: Problem): string {
   const { reason } = error.params;
-  if (error.code === "FILE_UNREADABLE" && typeof reason === "string" && maybe(`err.${reason}`)) return reason;
+  const says = error.code === "FILE_UNREADABLE" || error.code === "CLAIM_CHANGED";
+  if (says && typeof reason === "string" && maybe(`err.${reason}`)) return reason;
   if (error.code === "FIELD_INVALID" && typeof reason === "string") return "FIELD_REASON";
   if (error.code === "TRANSITION_REFUSED" && error.params.to === undefined) return "TRANSITION_REFUSED_NOW";
   return error.code;
