@@ -345,4 +345,12 @@ async function after(j, { a, b, c, office }, { admin, id, wall }) {
     equal(await axeFaults(c.page), [], "axe on the filters");
     await c.page.keyboard.press("Escape");
   });
+  for (const path of ["openings", `openings/${id}`, `openings/${id}/live`, `openings/${id}/cashier`, `openings/${id}/units`]) {
+    await j.step("axe", `axe finds nothing on the console's ${path.replace(id, "…")}`, async () => {
+      await admin.go(path);
+      await page.waitForTimeout(700);
+      equal(await axeFaults(page), [], "axe");
+    });
+  }
+  await j.step("axe", "axe finds nothing on the big screen", async () => equal(await axeFaults(wall), [], "axe"));
 }

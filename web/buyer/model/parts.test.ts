@@ -311,7 +311,14 @@ describe("the person", () => {
     expect(p.me.value).not.toBeNull();
     error = new Problem(401, "SESSION_ENDED", {}, "");
     await p.refresh();
-    expect(p.me.value).toBeNull();
+    expect([p.me.value, p.notice.value]).toEqual([null, { say: "signed-out" }]);
+  });
+
+  it("leaving on purpose is no news", async () => {
+    const { p } = person({ signOut: () => Promise.resolve() });
+    p.signedIn({ token: "t", device: "picks", me });
+    await p.signOut();
+    expect([p.me.value, p.notice.value]).toEqual([null, null]);
   });
 
   it("tells the page who it is, once for a kept session", async () => {

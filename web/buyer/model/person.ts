@@ -70,13 +70,15 @@ export class Person {
 
   async signOut(): Promise<void> {
     await this.parts.door.signOut();
-    this.notice.value = null;
     this.signedOut();
+    this.notice.value = null;
   }
 
+  /** The server no longer knows this session. A buyer must not find that out at the tap. */
   signedOut(): void {
     this.asked.value = true;
     if (!this.me.value) return;
+    this.notice.value = { say: "signed-out" };
     this.me.value = null;
     this.requested.value = false;
     this.favourites.value = this.localFavourites();
