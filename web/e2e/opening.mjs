@@ -99,11 +99,14 @@ async function prepare(j, admin) {
     await j.picture("admin", "import-roster", { fullPage: true });
   });
   await j.step("OP-3", "withholds a unit with a reason", async () => {
-    await page.goto(page.url());
-    const office = await Office.open(admin.server);
-    const { units } = await office.call("GET", `/openings/${id}/units`);
-    const unit = units.find((u) => u.building === "1#" && u.room === "204").unit;
-    await office.call("POST", `/openings/${id}/units/withhold`, { units: [unit], reason: "样板间" });
+    await admin.go(`openings/${id}/units`);
+    await page.fill(".table-tools .search input", "204");
+    await page.locator("tbody tr", { hasText: "1#" }).first().locator(".pick label, .pick input").first().click();
+    await page.click("[data-testid=withhold]");
+    await page.fill("[data-testid=reason-dialog] #reason", "样板间");
+    await page.click("[data-testid=reason-confirm]");
+    await admin.says(/样板间/, 5000);
+    await j.picture("admin", "units");
   });
   let startMs = 0;
   await j.step("OP-13", "sets the window, checks and publishes; the lists are frozen and hashed", async () => {
