@@ -31,7 +31,7 @@ mod crowd;
 mod folder;
 /// The demo project from its spreadsheets, the opening, the log-ins of this run.
 mod load;
-/// Sign-in codes for the newcomer.
+/// The board's counts, and sign-in codes for the newcomer.
 mod newcomers;
 /// The page's own door.
 mod page;

@@ -1,4 +1,4 @@
-//! Sign-in codes for whoever watches the demo. They are asked for through the buyers' door and read from the staff's
+//! What whoever watches the demo is shown of it: the board's counts, and sign-in codes to take part with. Codes are asked for through the buyers' door and read from the staff's
 //! outbox, as a person would; a code that the newcomer asked for on the buyer's page shows up here too.
 
 use std::net::SocketAddr;
@@ -26,6 +26,14 @@ impl Desk {
     pub async fn ask(&self, phone: &str) -> Result<(), String> {
         let path = format!("/api/v1/openings/{}/sign-in/code", self.opening);
         wire::post(self.doors.buyers, &path, None, &json!({ "phone": phone })).await?.ok().map(|_| ())
+    }
+
+    /// How many units are free, held, sold and withheld; none while the server is away.
+    pub async fn board(&self) -> Option<[i64; 4]> {
+        let path = format!("/api/v1/openings/{}/screen", self.opening);
+        let screen = wire::get(self.doors.buyers, &path, None).await.ok()?.ok().ok()?;
+        let count = |name: &str| screen[name].as_i64();
+        Some([count("free")?, count("held")?, count("sold")?, count("withheld")?])
     }
 
     /// Brings the newest codes of the newcomers; a server that is away changes nothing.

@@ -21,7 +21,7 @@ use super::state::{Link, OpeningFacts, ServerPhase, Stage};
 use super::{DemoError, Options, announce, audit, crowd, wire};
 use crate::domain::time::Clock;
 
-const CODES_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What comes after a demo.
 enum Next {
@@ -160,7 +160,7 @@ impl Play<'_> {
             }
         };
         ask().await;
-        let following = self.follow_codes(cast);
+        let following = self.follow_board(cast);
         tokio::time::sleep(Duration::from_millis(300)).await;
         let starts_in_s = (cast.marker.start_ms - self.clock.wall().ms()) / 1_000;
         announce::opening(&self.board.read(), starts_in_s.max(0));
@@ -267,15 +267,19 @@ impl Play<'_> {
         Ok(())
     }
 
-    fn follow_codes(&self, cast: &Cast) -> JoinHandle<()> {
+    fn follow_board(&self, cast: &Cast) -> JoinHandle<()> {
         let mut desk = Desk::new(self.doors, &cast.marker.opening, cast.crowd.clone());
         let mut newcomers = cast.newcomers.clone();
         let board = self.board.clone();
         tokio::spawn(async move {
             loop {
                 desk.refresh(&mut newcomers).await;
-                board.update(|state| state.newcomers.clone_from(&newcomers));
-                tokio::time::sleep(CODES_EVERY).await;
+                let counts = desk.board().await;
+                board.update(|state| {
+                    state.newcomers.clone_from(&newcomers);
+                    state.board = counts.or(state.board);
+                });
+                tokio::time::sleep(LOOK_EVERY).await;
             }
         })
     }

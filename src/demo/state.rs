@@ -12,6 +12,8 @@ pub(super) struct State {
     pub staff: Option<StaffLogin>,
     pub newcomers: Vec<Newcomer>,
     pub server: ServerState,
+    /// Free, held, sold, withheld, as the big screen has them; also after the crowd has gone.
+    pub board: Option<[i64; 4]>,
     /// The crowd's latest figures, as it printed them.
     pub crowd: Option<Value>,
     pub verdict: Option<Value>,

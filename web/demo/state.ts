@@ -22,8 +22,6 @@ export interface Figures {
   finished: number;
   answer_ms_p50: number | null;
   answer_ms_p99: number | null;
-  /** Free, held, sold, withheld. */
-  board: [number, number, number, number];
 }
 
 export interface DemoState {
@@ -42,6 +40,8 @@ export interface DemoState {
   staff: { login: string; password: string } | null;
   newcomers: { registration: string; phone: string; code: string | null; code_sent_ms: number | null }[];
   server: { state: "down" | "starting" | "up" | "failed"; pid: number | null; kills: number; back_ms: number | null };
+  /** Free, held, sold, withheld. */
+  board: [number, number, number, number] | null;
   crowd: Figures | null;
   verdict: { clean: boolean; line_zh: string; line_en: string } | null;
   trouble: string | null;
