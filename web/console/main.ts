@@ -1,7 +1,11 @@
 import "@shared/tokens.css";
 import "./ui";
-import "./style.css";
-import "./pages.css";
+import "./styles/base.css";
+import "./styles/frame.css";
+import "./styles/forms.css";
+import "./styles/tables.css";
+import "./styles/phone.css";
+import "./styles/pages.css";
 import { createApp } from "vue";
 import App from "./App.vue";
 
