@@ -1,5 +1,6 @@
 // What goes wrong in a sales hall: a killed server, a frozen tab over the start, a line that breaks between a tap and
 // its answer, a locked screen. In the end each buyer sees the truth, and nobody loses a home they were given.
+import { badLine } from "./lib/badline.mjs";
 import { Thumb } from "./lib/buyer.mjs";
 import { device } from "./lib/browser.mjs";
 import { Office } from "./lib/office.mjs";
@@ -31,7 +32,7 @@ async function fragile(page) {
 
 export async function run(browser) {
   const j = new Journey("trouble");
-  const server = await Server.start();
+  const server = await Server.start({ badLine });
   const opened = [];
   try {
     const office = await Office.open(server);
@@ -54,8 +55,10 @@ export async function run(browser) {
     const unlucky = await ready("unlucky", 3, "1#", "1002");
     const locked = await ready("locked", 4, "1#", "1003");
     const steady = await ready("steady", 5, "1#", "1004");
+    const far = await onBadLine(j, { server, office, id, browser, opened });
 
-    await theStart(j, { frozen, startMs });
+    await theStart(j, { frozen, far, startMs });
+    await slowLine(j, far, startMs + 3_600_000);
     await brokenLines(j, { unlucky, locked });
     await killedServer(j, { steady, server, office, id });
     await lapsedHold(j, { server, office, browser, opened });
@@ -67,7 +70,24 @@ export async function run(browser) {
   }
 }
 
-async function theStart(j, { frozen, startMs }) {
+/** A buyer whose every packet takes its time, and one in ten is lost. */
+async function onBadLine(j, { server, office, id, browser, opened }) {
+  const page = j.watch("far", await device(browser));
+  opened.push(page);
+  const far = new Thumb(page, server, id, office, server.farBuyers);
+  await j.step("OP-89", "with 300 ms there and back and one packet in ten lost the page opens, signs in and keeps a list", async () => {
+    const from = Date.now();
+    await far.openPage();
+    const shown = Date.now() - from;
+    await far.signIn(list[7].phone);
+    await far.addFavourite("1#", "901");
+    await page.waitForSelector(".chip");
+    return `board after ${shown} ms`;
+  });
+  return far;
+}
+
+async function theStart(j, { frozen, far, startMs }) {
   await j.step("OP-89", "a tab frozen over the start shows the truth within a second of its return", async () => {
     const tab = await frozen.page.context().newCDPSession(frozen.page);
     await tab.send("Page.setWebLifecycleState", { state: "frozen" });
@@ -78,6 +98,21 @@ async function theStart(j, { frozen, startMs }) {
     await frozen.barSays(/选 1#-1001/, 1000);
     await j.picture("frozen", "thawed");
     return `${Date.now() - from} ms`;
+  });
+}
+
+async function slowLine(j, far, endMs) {
+  await j.step("OP-89", "on the bad line a tap is answered all the same, and the clock was right to the second", async () => {
+    await far.barSays(/选 1#-901/, 3000);
+    const from = Date.now();
+    await far.button().click();
+    await far.barSays(/抢到了！1#-901/, 4000);
+    const took = Date.now() - from;
+    await j.picture("far", "bad-line");
+    const [, minutes, seconds] = /(\d+):(\d\d)$/.exec(await far.page.locator(".count .digits").innerText());
+    const wrongBy = Math.abs(endMs - Date.now() - (Number(minutes) * 60 + Number(seconds)) * 1000);
+    check(wrongBy <= 1500, `the clock is wrong by ${wrongBy} ms`);
+    return `${took} ms`;
   });
 }
 

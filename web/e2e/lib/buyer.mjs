@@ -2,12 +2,12 @@
 import { until } from "./steps.mjs";
 
 export class Thumb {
-  constructor(page, server, opening, office) {
-    Object.assign(this, { page, server, opening, office });
+  constructor(page, server, opening, office, door = server.buyers) {
+    Object.assign(this, { page, server, opening, office, door });
   }
 
   async openPage(query = "") {
-    await this.page.goto(`${this.server.buyers}/o/${this.opening}${query}`);
+    await this.page.goto(`${this.door}/o/${this.opening}${query}`);
     await this.page.waitForSelector(".cell");
   }
 

@@ -28,7 +28,8 @@ function freePort() {
 }
 
 export class Server {
-  static async start() {
+  /** `badLine` puts a line with that quality before the buyers' door, for those who open `server.farBuyers`. */
+  static async start({ badLine } = {}) {
     const server = new Server();
     server.folder = mkdtempSync(join(tmpdir(), "kaipan-e2e-"));
     [server.buyersPort, server.staffPort] = [await freePort(), await freePort()];
@@ -42,6 +43,11 @@ export class Server {
       KAIPAN_STAFF_LISTEN: `127.0.0.1:${server.staffPort}`,
       NO_COLOR: "1",
     };
+    if (badLine) {
+      server.line = await badLine(server.buyersPort);
+      server.farBuyers = `http://127.0.0.1:${server.line.port}`;
+      server.env.KAIPAN_PUBLIC_ORIGINS = `${server.buyers},${server.farBuyers}`;
+    }
     server.run(PASSWORD, "staff", "add", "admin", "--name", "管理员", "--role", "admin", "--password-stdin");
     await server.serve();
     return server;
@@ -87,6 +93,7 @@ export class Server {
   }
 
   async stop() {
+    if (this.line) await this.line.close();
     if (this.child && this.child.exitCode === null && this.child.signalCode === null) {
       this.child.kill("SIGTERM");
       const late = setTimeout(() => this.child.kill("SIGKILL"), 15_000);
