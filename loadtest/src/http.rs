@@ -122,7 +122,8 @@ pub async fn done(request: RequestBuilder) -> Result<(), Failure> {
 }
 
 async fn send(request: RequestBuilder) -> Result<Vec<u8>, Failure> {
-    let silent = |error: reqwest::Error| Failure::Silent(error.to_string());
+    // Without its address, which may carry a phone: failures end up in a log beside the data.
+    let silent = |error: reqwest::Error| Failure::Silent(error.without_url().to_string());
     let response = request.send().await.map_err(silent)?;
     let status = response.status();
     let body = response.bytes().await.map_err(silent)?;
@@ -158,5 +159,46 @@ where
         }
         tokio::time::sleep(wait).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failure_names_no_phone() {
+        // Nobody listens on the discard port of loopback.
+        let doors = Doors::new("http://127.0.0.1:9", "http://127.0.0.1:9", "O").unwrap();
+        let request = doors.staff_opening_get("/outbox").query(&[("phone", "19900000001")]);
+        let failure = done(request).await.unwrap_err();
+        assert!(matches!(failure, Failure::Silent(_)), "{failure}");
+        assert!(!failure.to_string().contains("19900000001"), "{failure}");
+        assert!(failure.retry_after().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_may_be_repeated_is_repeated_and_not_for_ever() {
+        let refused = |status, code: &str| Failure::Refused {
+            status,
+            code: code.to_owned(),
+            params: Params { retry_after_ms: Some(2_000), ..Params::default() },
+        };
+        let mut times = 0;
+        let outcome: Result<(), _> = patiently(Duration::from_secs(10), || {
+            times += 1;
+            let failure = if times < 3 { refused(429, "SLOW_DOWN") } else { refused(409, "CLAIM_CHANGED") };
+            async move { Err(failure) }
+        })
+        .await;
+        assert_eq!((times, outcome.unwrap_err().code()), (3, "CLAIM_CHANGED"));
+
+        let mut times = 0;
+        let outcome: Result<(), _> = patiently(Duration::from_secs(10), || {
+            times += 1;
+            async { Err(Failure::Silent(String::new())) }
+        })
+        .await;
+        assert!(outcome.is_err() && (4..40).contains(&times), "{times} times");
     }
 }

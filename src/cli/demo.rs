@@ -10,6 +10,7 @@ use clap::Args;
 use super::refuse;
 use super::values::span;
 use crate::demo::{self, Lan, Options};
+use crate::telemetry::{self, LogFormat};
 
 const START_IN_MIN: Duration = Duration::from_secs(5);
 const START_IN_MAX: Duration = Duration::from_secs(3_600);
@@ -72,6 +73,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return refuse(error),
     };
+    if let Err(error) = telemetry::init_logs(LogFormat::default(), "warn") {
+        return refuse(error);
+    }
     match runtime.block_on(demo::run(options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(error),
