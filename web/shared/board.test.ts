@@ -4,8 +4,9 @@ import { Board, type Applied } from "./board";
 type Step = ["snap", number, string] | ["change", number, number, number[]];
 
 function digits(board: Board): string {
+  const { free, held, sold, withheld } = board.count();
   let text = "";
-  for (let unit = 0; unit < board.size; unit++) text += board.at(unit);
+  for (let unit = 0; unit < free + held + sold + withheld; unit++) text += board.at(unit);
   return text;
 }
 

@@ -27,10 +27,6 @@ export class Board {
   private status = new Uint8Array(0);
   private listeners: BoardListener[] = [];
 
-  get size(): number {
-    return this.status.length;
-  }
-
   get ready(): boolean {
     return this.seq >= 0;
   }

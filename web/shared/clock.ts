@@ -54,28 +54,12 @@ export class ServerClock {
     return this.local.monoMs();
   }
 
-  get synced(): boolean {
-    return this.samples.length > 0;
-  }
-
-  /** Half the best round trip: the most by which `now` can be wrong. Infinite before the first sample. */
-  get errorMs(): number {
-    const best = this.best();
-    return best ? best.roundTripMs / 2 : Infinity;
-  }
-
   /** Server time now. Before the first sample the phone's own clock is the only guess. */
   now(): number {
     const best = this.best();
     if (!best) return this.local.wallMs();
     // While the phone slept its monotonic clock may have stood still: the wall clock knows how long.
     return this.local.monoMs() + best.offsetMs + this.sleptMs(best);
-  }
-
-  /** True when the two local clocks disagree: the caller should make round trips at once. */
-  get jumped(): boolean {
-    const best = this.best();
-    return best !== null && this.sleptMs(best) > 0;
   }
 
   private sleptMs(sample: Sample): number {

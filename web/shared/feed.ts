@@ -4,7 +4,7 @@
 //   connect ── hello ── snapshot ── board board board …      a gap → ask for a snapshot
 //      │ 2 s without hello → `late`: the page works over HTTP meanwhile, the feed goes on trying
 //      └ closed, or silent after a probe → again, with a growing pause and jitter (ten thousand phones do this at once)
-import { parseFrame, type ClientFrame, type HelloFrame, type ServerFrame } from "./api/buyer";
+import { parseFrame, type ClientFrame, type ServerFrame } from "./api/buyer";
 import type { Board } from "./board";
 import type { ServerClock } from "./clock";
 
@@ -138,7 +138,7 @@ export class Feed {
     const { board, clock, handlers } = this.options;
     switch (frame.t) {
       case "hello":
-        this.greet(frame);
+        this.greet();
         break;
       case "snapshot":
         this.snapshotAskedAtMs = -Infinity;
@@ -159,7 +159,7 @@ export class Feed {
     if (handlers.frame) handlers.frame(frame);
   }
 
-  private greet(_hello: HelloFrame): void {
+  private greet(): void {
     this.greeted = true;
     this.failures = 0;
     this.become("open");

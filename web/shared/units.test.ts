@@ -55,7 +55,6 @@ describe("units as a house (OP-12)", () => {
       unit("home", "2#", "1单元", "2", "201"),
     );
     expect(list.buildings.map((b) => b.id)).toEqual(["home:2#", "home:10#", "parking:地下1层", "shop:"]);
-    expect(list.kinds()).toEqual(["home", "parking", "shop"]);
   });
 
   it("parking is laid in rows; the floor is said once", () => {

@@ -91,10 +91,6 @@ export class Units {
     const unit = this.get(ordinal);
     return unit && this.buildings.filter((b) => b.units.indexOf(unit) >= 0)[0];
   }
-
-  kinds(): Kind[] {
-    return KINDS.filter((kind) => this.buildings.some((b) => b.kind === kind));
-  }
 }
 
 function houses(list: readonly Unit[]): Building[] {

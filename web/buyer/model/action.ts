@@ -48,11 +48,11 @@ export function placesLeft(s: Pick<Situation, "claims" | "kindOf" | "quota">, ki
   return s.quota(kind) - activeClaims(s.claims).filter((c) => s.kindOf(c.unit) === kind).length;
 }
 
-export function pickable(s: Situation, unit: number): boolean {
+function pickable(s: Situation, unit: number): boolean {
   return s.isFree(unit) && placesLeft(s, s.kindOf(unit)) > 0;
 }
 
-export function nextFavourite(s: Situation, except?: number): number | null {
+function nextFavourite(s: Situation, except?: number): number | null {
   for (const unit of s.favourites) if (unit !== except && pickable(s, unit)) return unit;
   return null;
 }

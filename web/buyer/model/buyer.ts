@@ -3,7 +3,7 @@ import { computed, reactive, ref, shallowRef, watch } from "vue";
 import type { Kind } from "@shared/api/buyer";
 import { statusName, type StatusName } from "@shared/board";
 import { Problem } from "@shared/http";
-import { action, activeClaims, nextFavourite, pickable, type Situation } from "./action";
+import { action, activeClaims, type Situation } from "./action";
 import { Door } from "./api";
 import { add, move, remove } from "./favourites";
 import { noFilters, type Filters } from "./filters";
@@ -144,14 +144,6 @@ export class Buyer {
     this.claimId.value = id;
     this.sheet.value = "claim";
     this.runner.dismiss();
-  }
-
-  canPick(unit: number): boolean {
-    return pickable(this.situation.value, unit);
-  }
-
-  next(except?: number): number | null {
-    return nextFavourite(this.situation.value, except);
   }
 
   /** Runs a request of a sheet or banner: one at a time, its refusal shown where the buyer looks. */
