@@ -50,7 +50,6 @@ impl Preflight {
 #[derive(FromRow)]
 struct UnitLine {
     ord: i64,
-    property_id: String,
     kind: String,
     building: String,
     section: String,
@@ -92,7 +91,7 @@ pub async fn look(on: &mut Exec<'_>, opening: &OpeningId, now: Micros) -> Result
     let units = fetch_all!(
         on,
         UnitLine,
-        "SELECT ord, property_id, kind, building, section, floor, room, layout, facing, gross_area_centi,
+        "SELECT ord, kind, building, section, floor, room, layout, facing, gross_area_centi,
                 inner_area_centi, unit_price_fen, total_fen, withheld_reason
          FROM unit WHERE opening_id = $1 ORDER BY ord",
         opening
@@ -216,7 +215,6 @@ fn units_hash(units: &[UnitLine]) -> String {
     hash(units.iter(), |unit| {
         vec![
             unit.ord.to_string(),
-            unit.property_id.clone(),
             unit.kind.clone(),
             unit.building.clone(),
             unit.section.clone(),
