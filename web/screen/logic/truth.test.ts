@@ -106,6 +106,23 @@ describe("the screen's truth (OP-89: recovers alone)", () => {
     expect([links[links.length - 1], asked.catalogue]).toEqual(["open", 2]);
   });
 
+  it("says within seconds that a server without it is back, and does not forget that when the line drops", async () => {
+    const { server, links } = setUp();
+    await pass(0);
+    server.up = false;
+    await pass(60_000);
+    Object.assign(server, { up: true, unpublished: true });
+    await pass(8_500);
+    expect(links[links.length - 1]).toBe("missing");
+    server.up = false;
+    await pass(30_000);
+    // Mutation caught: "offline" here put the old opening back on the wall.
+    expect(links[links.length - 1]).toBe("missing");
+    Object.assign(server, { up: true, unpublished: false });
+    await pass(8_500);
+    expect(links[links.length - 1]).toBe("open");
+  });
+
   it("keeps quiet after stop", async () => {
     const { asked, truth } = setUp();
     await pass(0);

@@ -5,6 +5,7 @@
  *   socket open ──► board by frames            /screen every 2 s, sooner when cells turned
  *   socket lost ──► board by HTTP, every 2 s   the feed reconnects by itself, with a growing pause
  *   nothing     ──► "offline" after two failures; the last truth stays on the wall meanwhile
+ *   404         ──► "missing" until the opening answers again, whatever the line does meanwhile
  */
 import type { BoardSnapshot, Catalogue, Opening, Screen, ServerFrame } from "@shared/api/buyer";
 import type { Board } from "@shared/board";
@@ -39,6 +40,8 @@ export class Truth {
   private due_ms = 0;
   private busy = false;
   private failures = 0;
+  /** The server said that there is no such opening; only its own answer takes that back. */
+  private missing = false;
   private stopped = false;
   private catalogueHash = "";
   private openingAsked_ms = -Infinity;
@@ -94,11 +97,13 @@ export class Truth {
     try {
       await this.ask();
       this.failures = 0;
+      this.missing = false;
       this.on.link("open");
     } catch (error) {
       this.failures += 1;
       this.openingAsked_ms = -Infinity;
-      if (error instanceof Problem && error.status === 404) this.on.link("missing");
+      if (error instanceof Problem && error.status === 404) this.missing = true;
+      if (this.missing) this.on.link("missing");
       else if (this.failures >= FAILURES_TO_OFFLINE) this.on.link("offline");
     }
     this.busy = false;

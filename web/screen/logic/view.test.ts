@@ -4,12 +4,14 @@ import { catalogueFaults } from "@shared/i18n";
 import { screenEn, screenZh } from "../words";
 import {
   bigMoney,
+  chooseAnew,
   chooseOpening,
   faceOf,
   figures,
   openingIn,
   phaseAt,
   shortHash,
+  showing,
   withoutCommonStart,
 } from "./view";
 
@@ -27,6 +29,20 @@ describe("the screen's face", () => {
 
   it("closes by the clock even when the last answer said live", () => {
     expect(phaseAt({ phase: "live", ...window }, 200)).toBe("closed");
+  });
+});
+
+describe("the wall", () => {
+  // Mutation caught: asking for `known` first kept a vanished opening on the wall, with its countdown ticking.
+  it.each([
+    ["connecting", false, "connecting"],
+    ["offline", false, "connecting"],
+    ["offline", true, "wall"],
+    ["open", true, "wall"],
+    ["missing", false, "missing"],
+    ["missing", true, "missing"],
+  ] as const)("while %s, the opening known: %s, shows %s", (link, known, face) => {
+    expect(showing(link, known)).toBe(face);
   });
 });
 
@@ -59,6 +75,16 @@ describe("the screen's opening", () => {
     expect(chooseOpening(list)?.id).toBe("now");
     expect(chooseOpening(list.filter((o) => o.id !== "now"))?.id).toBe("next");
     expect(chooseOpening([])).toBeUndefined();
+  });
+
+  it("is chosen anew when it is gone or another one runs, and stays otherwise", () => {
+    const of = (id: string, phase: string, start_ms: number) => ({ id, phase, start_ms }) as Opening;
+    const [done, next, now] = [of("done", "closed", 1), of("next", "published", 9), of("now", "live", 5)];
+    expect(chooseAnew("done", [done, next])).toBe("done");
+    expect(chooseAnew("done", [done, next, now])).toBe("now");
+    expect(chooseAnew("now", [of("early", "live", 2), now])).toBe("now");
+    expect(chooseAnew("gone", [done, next])).toBe("next");
+    expect(chooseAnew("gone", [])).toBeUndefined();
   });
 
   it("shows hashes short enough to compare", () => {

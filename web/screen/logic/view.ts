@@ -1,6 +1,18 @@
 /** Which face the screen shows, and the figures on it. Pure: the truth and the time in, words' parameters out. */
 import type { Opening, Phase, Screen } from "@shared/api/buyer";
 import type { Lang } from "@shared/i18n";
+import type { Link } from "./truth";
+
+export type Showing = "connecting" | "missing" | "wall";
+
+/**
+ * While the line is down the last truth stays on the wall: it was true. Once the server says that there is no such
+ * opening, nothing known of it may stay: a countdown that ticks on would be a lie.
+ */
+export function showing(link: Link, known: boolean): Showing {
+  if (link === "missing") return "missing";
+  return known ? "wall" : "connecting";
+}
 
 export type Face = "countdown" | "board";
 
@@ -64,6 +76,17 @@ export function openingIn(path: string): string | undefined {
 export function chooseOpening(openings: readonly Opening[]): Opening | undefined {
   const rank = (opening: Opening) => (opening.phase === "live" ? 0 : opening.phase === "closed" ? 2 : 1);
   return [...openings].sort((a, b) => rank(a) - rank(b) || a.start_ms - b.start_ms)[0];
+}
+
+/**
+ * The one to show from here on when nobody named one. What hangs on the wall stays as long as it is there; only an
+ * opening that runs takes the place of one that does not, so that the last board of the day is not wiped at its end.
+ */
+export function chooseAnew(shown: string | undefined, openings: readonly Opening[]): string | undefined {
+  const best = chooseOpening(openings);
+  const current = openings.find((opening) => opening.id === shown);
+  if (current && (current.phase === "live" || best?.phase !== "live")) return current.id;
+  return best?.id;
 }
 
 /** What all names begin with says nothing on a small heading: "东区1号楼", "东区2号楼" are "1号楼", "2号楼". */
