@@ -3,7 +3,7 @@ import type { Unit } from "../api/buyer";
 import { Units } from "../units";
 import { toBlocks } from "./buildings";
 import { fitFlow, flow, fold, hit, neighbour, stretch } from "./layout";
-import { ramp } from "./paint";
+import { ramp, titlePlace } from "./paint";
 
 /** A tower with four rooms a floor, a lower one with two, and a car park. */
 function estate(): Unit[] {
@@ -76,6 +76,39 @@ describe("layout", () => {
     expect(right("parking")).toBeGreaterThan(1300);
     const cell = layout.panels[0]?.cells[0];
     expect((cell?.w ?? 0) / (cell?.h ?? 1)).toBeGreaterThan(3);
+  });
+
+  // Mutation caught: widening the homes without a look at the whole pushed the shops below the box.
+  it.each([560, 640, 700, 760, 820, 830, 900, 1000, 1110])("keeps everything in the height at %i px", (width) => {
+    const units = estate().slice(0, -240);
+    for (const building of ["3#", "5#", "7#"]) {
+      for (let floor = 2; floor <= 20; floor += 1) {
+        for (const room of ["01", "02"]) {
+          units.push({ unit: units.length, total_fen: 1, kind: "home", building, floor: String(floor), room: `${floor}${room}` });
+        }
+      }
+    }
+    for (let i = 1; i <= 3; i += 1) units.push({ unit: units.length, total_fen: 1, kind: "shop", room: `S${i}` });
+    const all = toBlocks(new Units(units));
+    for (let height = 420; height <= 900; height += 10) {
+      const layout = fitFlow(all, width, height);
+      const bottom = Math.max(...layout.panels.flatMap((p) => p.cells.map((c) => c.y + c.h)));
+      expect(bottom).toBeLessThanOrEqual(layout.height + 0.5);
+      expect(layout.height).toBeLessThanOrEqual(Math.max(height, flow(all, width, 9).height));
+    }
+  });
+
+  it("keeps a title inside its panel", () => {
+    const [panel] = flow(blocks, 1400, 16).panels;
+    if (!panel) throw new Error("no panel");
+    const narrow = { ...panel, w: 80 };
+    expect(titlePlace(panel, 60).x).toBe(panel.cells[0]?.x);
+    // Mutation caught: the panel's whole width counted from its first cell ran past the edge of the page.
+    for (const text_w of [40, 60, 79, 200]) {
+      const { x, room } = titlePlace(narrow, text_w);
+      expect(x + room).toBeLessThanOrEqual(narrow.x + narrow.w);
+    }
+    expect(titlePlace(narrow, 79)).toEqual({ x: narrow.x, room: 80 });
   });
 
   it("stretches one block over a rectangle", () => {

@@ -36,6 +36,8 @@ const GAP_MAX = 14;
 const TITLE = 24;
 const FLOOR_LABEL = 28;
 const PANEL_GAP = 20;
+/** Two rooms a floor make a panel narrower than "12#  33/66": its cells widen, so that the title finds room. */
+const PANEL_MIN = 76;
 
 interface Cells {
   h: number;
@@ -50,7 +52,7 @@ function panelSize(block: Block, cell: Cells): { w: number; h: number; label: nu
   const gap = cell.h * GAP_RATIO;
   const label = block.kind === "home" ? FLOOR_LABEL : 0;
   return {
-    w: label + block.columns * columnWidth(cell) - gap,
+    w: Math.max(PANEL_MIN, label + block.columns * columnWidth(cell) - gap),
     h: TITLE + block.rows.length * (cell.h + gap) - gap,
     label,
   };
@@ -131,14 +133,20 @@ function largest(low: number, high: number, fits: (value: number) => boolean): n
 }
 
 /**
- * The flow with the largest cells that still fits the height; never below `min_h`, then the page scrolls. Width that is
- * left over makes the cells wider, as long as no line breaks for it.
+ * The flow with the largest cells that still fits the height; never below `min_h`, then it is higher than asked and the
+ * page must give it the room. Width that is left over makes the cells wider, as long as no line of homes breaks for it
+ * and the shops beside the last home are not pushed below the edge.
  */
 export function fitFlow(blocks: readonly Block[], width: number, height: number, min_h = 9, max_h = 30): Layout {
   const cell_h = largest(min_h, max_h, (h) => flow(blocks, width, h).height <= height);
   const homes = blocks.filter((block) => block.kind === "home");
   const ground = flow(homes, width, cell_h).height;
-  const aspect = largest(ASPECT, ASPECT_MAX, (a) => flow(homes, width, cell_h, a).height <= ground);
+  const bottom = Math.max(height, flow(blocks, width, cell_h).height);
+  const aspect = largest(
+    ASPECT,
+    ASPECT_MAX,
+    (a) => flow(homes, width, cell_h, a).height <= ground && flow(blocks, width, cell_h, a).height <= bottom,
+  );
   return flow(blocks, width, cell_h, aspect);
 }
 

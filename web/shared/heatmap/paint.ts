@@ -76,8 +76,16 @@ function paintTitle(ctx: CanvasRenderingContext2D, panel: Panel, theme: Theme, t
   ctx.fillStyle = theme.ink;
   ctx.font = `600 13px ${theme.font}`;
   ctx.textAlign = "left";
-  const left = panel.cells[0] ? Math.min(...panel.cells.map((cell) => cell.x)) : panel.x;
-  ctx.fillText(title, left, panel.y + 9, panel.w);
+  const { x, room } = titlePlace(panel, ctx.measureText(title).width);
+  ctx.fillText(title, x, panel.y + 9, room);
+}
+
+/** Over the cells where it fits there, else from the panel's own edge; never past the panel, the page ends there. */
+export function titlePlace(panel: Panel, text_w: number): { x: number; room: number } {
+  const right = panel.x + panel.w;
+  const left = panel.cells.length > 0 ? Math.min(...panel.cells.map((cell) => cell.x)) : panel.x;
+  const x = left + text_w <= right ? left : panel.x;
+  return { x, room: right - x };
 }
 
 /** Every floor when there is room, else every fifth: a tower of sixty floors must not become a smear of digits. */
