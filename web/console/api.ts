@@ -72,6 +72,8 @@ export const changeStaff = (id: string, body: { role?: Role; disabled?: boolean 
   call<Staff>(`/staff/${encodeURIComponent(id)}`, { method: "PATCH", body });
 export const resetPassword = (id: string, password: string) =>
   post<void>(`/staff/${encodeURIComponent(id)}/password`, { password });
+/** The newest entries that one answer brings, as the server bounds it. */
+export const LOG_LISTED_MAX = 200;
 export const log = async (opening?: string) =>
   (await call<{ entries: LogEntry[] }>(`/log${query({ opening })}`)).entries;
 
@@ -132,5 +134,7 @@ export const listRefunds = async (id: string) => (await call<{ refunds: Payment[
 
 // ---- afterwards ----
 export const resultsUrl = (id: string, format: "xlsx" | "csv") => `${ROOT}${at(id, `/results.${format}`)}`;
+/** The newest messages that one answer brings, as the server bounds it. */
+export const OUTBOX_LISTED_MAX = 100;
 export const outbox = async (id: string, phone: string) =>
   (await call<{ messages: OutboxMessage[] }>(at(id, "/outbox") + query({ phone }))).messages;

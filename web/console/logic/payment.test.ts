@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Hold } from "@shared/api/staff";
-import { due, effectOf, newer, running, urgency } from "./payment";
+import { deskRows, due, effectOf, newer, running, urgency } from "./payment";
 
 describe("a payment's effect", () => {
   const hold = { deposit_fen: 5_000_000, paid_fen: 2_000_000 };
@@ -38,5 +38,23 @@ describe("a deadline", () => {
 
   it("runs for holds only", () => {
     expect([running({ state: "held" }), running({ state: "lapsing" }), running({ state: "sold" })]).toEqual([true, true, false]);
+  });
+});
+
+describe("the cashier's list", () => {
+  const of = (claim: string, state: string, deadline_ms: number) => ({ claim, state, deadline_ms }) as Hold;
+  const names = (holds: Hold[]) => holds.map((hold) => hold.claim).join(" ");
+  const [late, soon, sold] = [of("late", "held", 9), of("soon", "lapsing", 3), of("sold", "sold", 1)];
+
+  it("has the soonest deadline first, and what does not run after it", () => {
+    expect(names(deskRows([sold, late, soon]))).toBe("soon late sold");
+  });
+
+  // Mutation caught: the filtered list alone said "nothing found" beside the receipt.
+  it("keeps the hold that was just paid, as it stands now and once", () => {
+    const paid = { ...soon, state: "sold" };
+    expect(names(deskRows([], paid))).toBe("soon");
+    expect(deskRows([late, soon], paid)).toEqual([paid, late]);
+    expect(names(deskRows([late, soon], { ...late, paid_fen: 1 }))).toBe("soon late");
   });
 });

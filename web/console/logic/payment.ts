@@ -43,3 +43,15 @@ export function newer(known: Hold, fresh: Hold): Hold {
 export function running(hold: Pick<Hold, "state">): boolean {
   return hold.state === "held" || hold.state === "lapsing";
 }
+
+/**
+ * The cashier's list: running holds before the others, the soonest deadline first. A hold that was just paid stands on
+ * it even after the filter dropped it: "nothing found" beside a receipt would read as a lost payment.
+ */
+export function deskRows(holds: readonly Hold[], paid?: Hold): Hold[] {
+  const others = holds.filter((hold) => hold.claim !== paid?.claim);
+  const all = paid ? [paid, ...others] : others;
+  const first = all.filter((hold) => hold === paid && !running(hold));
+  const soonest = all.filter(running).sort((a, b) => a.deadline_ms - b.deadline_ms);
+  return [...first, ...soonest, ...all.filter((hold) => hold !== paid && !running(hold))];
+}

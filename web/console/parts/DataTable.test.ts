@@ -53,6 +53,12 @@ describe("a table at the desk", () => {
     expect(copied).toHaveBeenCalledWith("室号\n205\n203");
   });
 
+  it("says when its rows are only the newest", () => {
+    expect(table().find(".quiet").text()).toBe("共 5 行");
+    expect(table({ latest: 5 }).find(".quiet").text()).toBe("最近 5 条");
+    expect(table({ latest: 100 }).find(".quiet").text()).toBe("共 5 行 · 最近 100 条");
+  });
+
   it("shows a page at a time", async () => {
     const page = table({ pageSize: 2 });
     expect(page.findAll("tbody tr")).toHaveLength(2);

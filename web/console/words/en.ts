@@ -66,6 +66,7 @@ export const en: Record<ConsoleKey, string> = {
   "signin.help": "Forgotten your password? An administrator can reset it.",
 
   "table.rows": "{n} rows",
+  "table.latest": "latest {n}",
   "table.copyAll": "Copy table",
   "table.copied": "{n} rows copied. Paste them into a spreadsheet.",
   "table.all": "Choose all",
@@ -265,6 +266,7 @@ export const en: Record<ConsoleKey, string> = {
   "live.online": "Connected",
   "live.signedIn": "{n} signed in",
   "live.picks": "Picks",
+  "live.sinceStart": "since the server started",
   "live.curve": "By the minute",
   "live.heldPerMinute": "Holds",
   "live.soldPerMinute": "Deals",

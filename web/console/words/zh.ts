@@ -67,6 +67,7 @@ const pages = {
   "signin.help": "忘记密码请联系管理员重置。",
 
   "table.rows": "共 {n} 行",
+  "table.latest": "最近 {n} 条",
   "table.copyAll": "复制表格",
   "table.copied": "已复制 {n} 行，可以粘贴到表格软件。",
   "table.all": "全选",
@@ -258,6 +259,7 @@ const pages = {
   "live.online": "在线连接",
   "live.signedIn": "已登录 {n}",
   "live.picks": "点击选房",
+  "live.sinceStart": "自服务器启动",
   "live.curve": "每分钟",
   "live.heldPerMinute": "锁定",
   "live.soldPerMinute": "成交",
