@@ -12,7 +12,7 @@ use super::home::Home;
 use super::ports::free_port;
 
 /// A start includes migrations and the boot's recovery; the binary is unoptimised and the machine may be busy.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+const READY_WITHIN: Duration = Duration::from_secs(60);
 const GONE_WITHIN: Duration = Duration::from_secs(20);
 
 pub struct Server {
