@@ -99,7 +99,9 @@ impl Live {
         if !due || self.clock.anchor().is_some() {
             return Ok(());
         }
-        let pair = self.clock.pair_with(self.database_time().await?);
+        // Until then the wall counts; the next heartbeat tries again.
+        let Some(database_now) = self.database_time().await? else { return Ok(()) };
+        let pair = self.clock.pair_with(database_now);
         let anchor = self.ledger.is_embedded().then(|| (pair.wall, pair.mono, boot_id()));
         if anchor.is_some() || control.phase == Phase::Published {
             self.clockwork(Command::Control(Change::Arm { anchor })).await?;
@@ -108,17 +110,18 @@ impl Live {
         Ok(())
     }
 
-    /// The database's time now: half a round trip after it answered.
-    async fn database_time(&self) -> Result<Micros, StoreError> {
+    /// The database's time now, if it can be told.
+    async fn database_time(&self) -> Result<Option<Micros>, StoreError> {
         let asked = self.clock.mono();
         let said = self.ledger.now().await?;
-        Ok(said.plus(Micros(self.clock.mono().since(asked).0 / 2)))
+        Ok(reading(said, self.clock.mono().since(asked)))
     }
 
     /// A gateway whose clock alone is off stops serving picks. If every gateway sees the same, the database's clock
     /// stepped: an alarm, and on we go.
     async fn compare_clocks(&self, gateway: &str) -> Result<(), StoreError> {
-        let offset = Micros(self.database_time().await?.0 - self.now().0);
+        let Some(database_now) = self.database_time().await? else { return Ok(()) };
+        let offset = Micros(database_now.0 - self.now().0);
         self.clock_offset.store(offset.0, Ordering::Relaxed);
         let others = self.ledger.report_clock(gateway, offset, REPORT_FRESH).await?;
         let is_off = |offset: Micros| offset.0.abs() > CLOCK_OFF_US_MAX;
@@ -128,5 +131,28 @@ impl Live {
         }
         self.clock_off.store(alone, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// What the database `said`, as of now: half a round trip later. `None` when the trip was too long to tell. Waiting for
+/// a connection lies on the way there alone, so after a slow one half of it is wrong by as much, and a clock frozen to
+/// that would open the gate early and count as off for the rest of the sale.
+fn reading(said: Micros, trip: Micros) -> Option<Micros> {
+    (trip.0 <= CLOCK_OFF_US_MAX).then(|| said.plus(Micros(trip.0 / 2)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by the rounds of kills on a busy machine: a gateway that waited 2.8 s for a connection while it armed was
+    /// 0.7 s ahead and refused every pick.
+    #[test]
+    fn a_slow_answer_says_nothing_of_the_databases_clock() {
+        let said = Micros::from_secs(1_000);
+        assert_eq!(reading(said, Micros(4_000)), Some(Micros(said.0 + 2_000)));
+        assert_eq!(reading(said, Micros(CLOCK_OFF_US_MAX)), Some(Micros(said.0 + CLOCK_OFF_US_MAX / 2)));
+        assert_eq!(reading(said, Micros(CLOCK_OFF_US_MAX + 1)), None);
+        assert_eq!(reading(said, Micros(2_800_000)), None);
     }
 }

@@ -123,7 +123,7 @@ impl Link {
     }
 
     /// The final answer to this key: `in_progress` is repeated, `unknown` asked about, and who is told to slow down
-    /// waits, as the page does.
+    /// or that the server is not ready waits, as the page does.
     pub async fn answer(&mut self, key: &str, unit: u64) -> Result<Value, Ended> {
         loop {
             let frame = self
@@ -134,8 +134,11 @@ impl Link {
             if frame["code"] == "SLOW_DOWN" {
                 sleep(Duration::from_millis(frame["params"]["retry_after_ms"].as_u64().unwrap())).await;
             }
+            if frame["code"] == "NOT_READY" {
+                sleep(Duration::from_millis(250)).await;
+            }
             let again = match (frame["answer"].as_str(), frame["code"].as_str()) {
-                (Some("in_progress"), _) | (_, Some("SLOW_DOWN")) => self.pick(key, unit).await,
+                (Some("in_progress"), _) | (_, Some("SLOW_DOWN" | "NOT_READY")) => self.pick(key, unit).await,
                 (Some("unknown"), _) => self.ask(key).await,
                 _ => return Ok(frame),
             };
