@@ -158,12 +158,10 @@ impl Buyer {
     /// Taps for units of one kind until one is won or there is no more to be had.
     async fn series(&mut self, door: &mut Door, kind: Kind) -> Ended {
         while self.taps < TAPS_MAX {
-            let Some(at) = self.moment() else { return Ended::Done };
+            let Some(at) = self.moment(door, kind).await else { return Ended::Done };
             door.rest_until(self.world.start + at).await;
-            let Some(unit) = self.choose(kind) else {
-                door.rest_until(Instant::now() + LOOK_AGAIN).await;
-                continue;
-            };
+            // Gone while this buyer waited for the moment.
+            let Some(unit) = self.choose(kind) else { continue };
             let key = format!("{}-{}-{:08x}", self.person.registration, self.taps, self.rng.random::<u32>());
             self.taps += 1;
             self.past.tried.insert(unit);
@@ -185,11 +183,11 @@ impl Buyer {
         Ended::Done
     }
 
-    /// The moment of the next tap after the start: the planned one first, then a free one after a second of thought.
-    fn moment(&mut self) -> Option<Duration> {
-        let now = Instant::now().saturating_duration_since(self.world.start);
+    /// The moment of the next tap after the start: the planned one of the first second, or the next free one once this
+    /// buyer wants to tap. Moments are not reserved ahead: whoever taps is whoever is there and has something to tap.
+    async fn moment(&mut self, door: &mut Door, kind: Kind) -> Option<Duration> {
         if let Some(first) = self.first.take()
-            && now <= first
+            && self.since_start() <= first
         {
             return Some(first);
         }
@@ -197,9 +195,20 @@ impl Buyer {
             // Not among the first: anywhere in the two minutes.
             self.world.schedule.window().mul_f64(self.rng.random::<f64>())
         } else {
-            now + Duration::from_millis(self.rng.random_range(600..4_000))
+            self.since_start() + Duration::from_millis(self.rng.random_range(600..4_000))
         };
-        self.world.schedule.take_after(thought.max(now))
+        door.rest_until(self.world.start + thought).await;
+        while self.choose(kind).is_none() {
+            if self.since_start() >= self.world.schedule.window() {
+                return None;
+            }
+            door.rest_until(Instant::now() + LOOK_AGAIN).await;
+        }
+        self.world.schedule.take_after(self.since_start())
+    }
+
+    fn since_start(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.world.start)
     }
 
     /// The first favourite that the board does not show as gone, then whatever else is free, popular units first.
