@@ -26,8 +26,8 @@ use crate::wire::{Catalogue, Kind, Opening};
 
 /// Moments for each hundred buyers. With a thousand of them the demo's 726 units are sold out towards the end of the two
 /// minutes; some later moments are left over then, and about a third of the taps made fell in the first second.
-const FIRST_SECOND_PERCENT: usize = 32;
-const LATER_PERCENT: usize = 75;
+const FIRST_SECOND_PERCENT: usize = 28;
+const LATER_PERCENT: usize = 85;
 /// After the load, how long taps that are still open may ask for their answer.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// The server may still be starting.
