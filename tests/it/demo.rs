@@ -143,8 +143,10 @@ async fn the_demo_loads_and_ends() {
 
 #[tokio::test]
 async fn a_taken_port_is_one_sentence() {
-    let demo = Demo::new();
-    let taken = std::net::TcpListener::bind(("127.0.0.1", demo.ports[0])).unwrap();
+    let mut demo = Demo::new();
+    // Taken before it is named, so that no other test can come in between.
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    demo.ports[0] = taken.local_addr().unwrap().port();
     let output = demo.command().output().await.unwrap();
     drop(taken);
     assert!(!output.status.success());
