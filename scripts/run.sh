@@ -17,5 +17,5 @@ if pages_are_old; then
   (cd web && npm run --silent build)
   touch "$built"
 fi
-cargo build --release --locked --bin kaipan --bin kaipan-crowd --package kaipan --package kaipan-loadtest
+cargo build --release --locked --bin kaipan --bin kaipan-loadtest --package kaipan --package kaipan-loadtest
 exec "${CARGO_TARGET_DIR:-target}/release/kaipan" demo "$@"

@@ -1,5 +1,5 @@
 //! `kaipan demo`: an opening with a crowd on one machine. It loads the demo project, then supervises two other
-//! processes, `kaipan serve` and `kaipan-crowd`, and serves a page of its own on loopback where the server can be
+//! processes, `kaipan serve` and `kaipan-loadtest`, and serves a page of its own on loopback where the server can be
 //! killed and the demo started again.
 //!
 //! It must not reach into the server: once that runs, everything here goes over the public wire, as the crowd does.
@@ -8,8 +8,8 @@
 //! ```text
 //!   kaipan demo ──┬── load: project, spreadsheets, opening, log-ins      (before the server runs, same data folder)
 //!                 ├── server ── kaipan serve        stdin: lifeline       logs/serve.log
-//!                 ├── crowd ─── kaipan-crowd run    stdin: plan, then lifeline · stdout: figures
-//!                 ├── audit ─── kaipan opening dump, kaipan-crowd audit   when the crowd is done
+//!                 ├── crowd ─── kaipan-loadtest crowd   stdin: plan, then lifeline · stdout: figures
+//!                 ├── audit ─── kaipan opening dump, kaipan-loadtest audit   when the crowd is done
 //!                 └── page ──── 127.0.0.1 only      state · kill · again
 //! ```
 //!

@@ -1,18 +1,19 @@
-//! `kaipan-crowd`: plays the crowd of a demo or a load test, and audits what came of it.
+//! `kaipan-loadtest`: simulated buyers over the public wire, and the audit of what they were told.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use kaipan_crowd::plan::Plan;
-use kaipan_crowd::{audit, record, run};
+use kaipan_loadtest::crowd::plan::Plan;
+use kaipan_loadtest::crowd::run;
+use kaipan_loadtest::{audit, record};
 
 #[derive(Parser)]
 #[command(
-    name = "kaipan-crowd",
+    name = "kaipan-loadtest",
     version,
-    about = "Simulated buyers and a simulated cashier, and the audit of their record"
+    about = "Simulated buyers over the public wire, and the audit of what they were told"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -22,10 +23,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Play the plan that comes on standard input, one line of JSON; the end of standard input ends the crowd.
-    Run,
+    Crowd,
     /// Compare the crowd's record with the server's claims and journal.
     Audit {
-        /// The record that `run` wrote.
+        /// The record that `crowd` wrote.
         #[arg(long)]
         record: PathBuf,
         /// What `kaipan opening dump --json` printed.
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
         .with_writer(io::stderr)
         .init();
     let outcome = match Cli::parse().command {
-        Command::Run => play(),
+        Command::Crowd => play(),
         Command::Audit { record, truth, json } => judge(&record, &truth, json),
     };
     outcome.unwrap_or_else(|sentence| {

@@ -1,7 +1,7 @@
 //! What to do next about one tap. A tap has one key for its whole life and ends as a yes or a no; everything else is
 //! on the way there: *in progress* repeats the same pick, *unknown*, silence and a lost link ask for the truth.
 //!
-//! Pure: no clock, no socket. [`crate::buyer`] does what it says.
+//! Pure: no clock, no socket. [`crate::crowd::buyer`] does what it says.
 
 use std::time::Duration;
 

@@ -76,7 +76,7 @@ impl Answer {
     }
 }
 
-/// What comes from the server, but for board frames, which only [`crate::eyes`] reads.
+/// What comes from the server, but for board frames, which only [`crate::crowd::eyes`] reads.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "t", rename_all = "snake_case")]
 pub enum Frame {

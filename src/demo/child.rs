@@ -30,7 +30,7 @@ pub(super) struct Child {
 }
 
 impl Program {
-    /// The binary that lies beside this one: `kaipan` itself or `kaipan-crowd`.
+    /// The binary that lies beside this one: `kaipan` itself or `kaipan-loadtest`.
     pub fn beside(name: &str) -> io::Result<PathBuf> {
         let path = std::env::current_exe()?.with_file_name(name);
         if path.is_file() {

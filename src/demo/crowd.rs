@@ -1,4 +1,4 @@
-//! Supervises `kaipan-crowd run`: hands it its plan, reads its figures, starts it again if it falls over. It resumes
+//! Supervises `kaipan-loadtest crowd`: hands it its plan, reads its figures, starts it again if it falls over. It resumes
 //! from its own record.
 
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::DemoError;
 use super::child::{Child, Program};
 
-pub(super) const BINARY: &str = "kaipan-crowd";
+pub(super) const BINARY: &str = "kaipan-loadtest";
 const FALLS_MAX: u32 = 5;
 const FALL_PAUSE: Duration = Duration::from_secs(1);
 /// A line of figures is about a kilobyte; a longer one is not one.
@@ -32,7 +32,7 @@ impl Crowd {
     pub fn start(data_dir: &Path, plan: &Value) -> Result<Self, DemoError> {
         let program = Program {
             program: binary()?,
-            args: vec!["run".into()],
+            args: vec!["crowd".into()],
             log: data_dir.join("logs").join("crowd.log"),
         };
         let (leave, left) = mpsc::channel(1);

@@ -108,7 +108,7 @@ async fn build_the_crowd() -> PathBuf {
     build.args(["build", "--quiet", "--locked", "--package", "kaipan-loadtest"]);
     build.current_dir(env!("CARGO_MANIFEST_DIR"));
     assert!(build.status().await.unwrap().success());
-    binary().with_file_name("kaipan-crowd")
+    binary().with_file_name("kaipan-loadtest")
 }
 
 fn is_alive(pid: u64) -> bool {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
+use crate::crowd::plan::{Person, StaffLogin};
+use crate::crowd::sessions::Sessions;
 use crate::http::{Doors, Failure, done, fetch, patiently};
-use crate::plan::{Person, StaffLogin};
-use crate::sessions::Sessions;
 use crate::wire::{Outbox, SignedIn, StaffSession};
 
 /// Sign-ins at once: an opening's doors are for everybody, not for the crowd alone.

@@ -11,12 +11,12 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::cashier::Bill;
-use crate::counts::add;
+use crate::crowd::cashier::Bill;
+use crate::crowd::counts::add;
+use crate::crowd::plan::Person;
+use crate::crowd::run::{Past, World};
 use crate::http::{Failure, done, patiently};
-use crate::plan::Person;
 use crate::record::What;
-use crate::run::{Past, World};
 use crate::tap::{Step, Tap};
 use crate::wire::{Claim, Kind, SignedIn};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::link::{Socket, backoff, connect};
+use crate::crowd::link::{Socket, backoff, connect};
 use crate::wire::Frame;
 
 const SILENCE_MAX: Duration = Duration::from_secs(45);

@@ -11,16 +11,16 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::buyer::{Buyer, rng_of};
-use crate::cashier::{self, Cashier};
-use crate::counts::Counts;
-use crate::eyes::Eyes;
+use crate::crowd::buyer::{Buyer, rng_of};
+use crate::crowd::cashier::{self, Cashier};
+use crate::crowd::counts::Counts;
+use crate::crowd::eyes::Eyes;
+use crate::crowd::plan::{Person, Plan};
+use crate::crowd::schedule::{Schedule, WINDOW};
+use crate::crowd::sessions::Sessions;
+use crate::crowd::sign_in::SignIn;
 use crate::http::{Doors, Failure, fetch, patiently};
-use crate::plan::{Person, Plan};
 use crate::record::{Entry, Record, What};
-use crate::schedule::{Schedule, WINDOW};
-use crate::sessions::Sessions;
-use crate::sign_in::SignIn;
 use crate::taste::Taste;
 use crate::wire::{Catalogue, Kind, Opening};
 
@@ -159,7 +159,7 @@ fn chosen(plan: &Plan, before: &[Entry]) -> Vec<Person> {
         _ => None,
     });
     let count = earlier.unwrap_or_else(|| {
-        plan.buyers_max.unwrap_or(usize::MAX).min(crate::size::buyers_here(plan.people.len()))
+        plan.buyers_max.unwrap_or(usize::MAX).min(crate::crowd::size::buyers_here(plan.people.len()))
     });
     let mut people = plan.people.clone();
     people.shuffle(&mut rng_of(plan.seed, 0));
@@ -283,7 +283,7 @@ mod tests {
             buyers_url: String::new(),
             staff_url: String::new(),
             opening: "O".to_owned(),
-            staff: crate::plan::StaffLogin { login: String::new(), password: String::new() },
+            staff: crate::crowd::plan::StaffLogin { login: String::new(), password: String::new() },
             record: PathBuf::new(),
             sessions: PathBuf::new(),
             people: (0..people).map(person).collect(),

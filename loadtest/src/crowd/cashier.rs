@@ -10,10 +10,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::counts::add;
+use crate::crowd::counts::add;
+use crate::crowd::run::World;
 use crate::http::{Failure, fetch, patiently};
 use crate::record::What;
-use crate::run::World;
 use crate::wire::{Claim, Paid};
 
 const COUNTERS: usize = 4;

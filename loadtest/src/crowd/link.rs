@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use crate::counts::{Counts, add};
+use crate::crowd::counts::{Counts, add};
 use crate::wire::Frame;
 
 pub const SUBPROTOCOL: &str = "kaipan.v1";
@@ -95,7 +95,7 @@ pub fn backoff(attempt: u32) -> Duration {
     full.mul_f64(0.5 + 0.5 * rand::random::<f64>())
 }
 
-/// Board frames go to everybody, many times a second; only [`crate::eyes`] reads them.
+/// Board frames go to everybody, many times a second; only [`crate::crowd::eyes`] reads them.
 fn is_board(text: &str) -> bool {
     text.starts_with(r#"{"t":"board""#) || text.starts_with(r#"{"t":"snapshot""#)
 }

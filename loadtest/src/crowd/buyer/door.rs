@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::counts::add;
+use crate::crowd::counts::add;
+use crate::crowd::link::{Link, News};
+use crate::crowd::run::World;
 use crate::http::{Doors, Failure, fetch};
-use crate::link::{Link, News};
 use crate::record::{NotYet, What};
-use crate::run::World;
 use crate::tap::{Heard, Send, Step, Tap};
 use crate::wire::{Answer, Frame, ask_frame, pick_frame};
 
