@@ -153,6 +153,16 @@ describe("the runner (OP-41: the same key over both ways)", () => {
     vi.advanceTimersByTime(1);
     expect(r.calls.log).toEqual(["socket pick", "socket pick"]);
   });
+
+  // Mutation that turned it red: a code that the map of statuses does not know is a final refusal.
+  it.each(["NOT_READY", "OVERLOADED", "INTERNAL"])("a server in trouble (%s) refused nothing: the same key again", (code) => {
+    const r = runner();
+    r.run.tap(7, "RC1");
+    r.run.frame({ t: "error", code, params: {}, key: r.key() });
+    expect(r.run.state.value.at).toBe("waiting");
+    vi.advanceTimersByTime(250);
+    expect(r.calls.log).toEqual(["socket pick", "socket pick"]);
+  });
 });
 
 describe("the poller", () => {

@@ -18,7 +18,11 @@ export interface RunnerParts {
   claimed: (claim: Claim) => void;
 }
 
-const STATUS: Record<string, number> = { SLOW_DOWN: 429, SESSION_ENDED: 401 };
+/** What an error frame's code would be as an HTTP status. A server in trouble decided nothing: such a pick is repeated. */
+const STATUS: Record<string, number> = {
+  SLOW_DOWN: 429, SESSION_ENDED: 401,
+  OVERLOADED: 503, DRAINING: 503, NOT_READY: 503, TIMED_OUT: 503, INTERNAL: 500,
+};
 
 export class PickRunner {
   readonly state = shallowRef<PickState>(idle);
