@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
@@ -26,7 +25,7 @@ use crate::identity::{BuyerError, BuyerRates, Buyers, Rate, Staff, StaffError, k
 use crate::limits;
 use crate::messaging::{Outbox, Sender};
 use crate::opening::{Openings, RecoverError};
-use crate::telemetry;
+use crate::telemetry::{self, Metrics};
 
 use data::{OpenData, OpenError};
 use doors::{Doors, origins};
@@ -63,7 +62,7 @@ pub fn serve(config: &Config) -> Result<(), ServeError> {
         tracing::warn!("{warning}");
     }
     files::raise_limit();
-    let metrics = telemetry::install_metrics()?;
+    let metrics = Metrics::install(Clock::system().wall().0 as f64 / 1e6)?;
     let backend = Builder::new_multi_thread().enable_all().thread_name("backend").build()?;
     let served = backend.block_on(run(config, metrics));
     // Whatever still runs after the drain had its time; it must not keep the process.
@@ -71,7 +70,7 @@ pub fn serve(config: &Config) -> Result<(), ServeError> {
     served
 }
 
-async fn run(config: &Config, metrics: PrometheusHandle) -> Result<(), ServeError> {
+async fn run(config: &Config, metrics: Metrics) -> Result<(), ServeError> {
     let services = Services::build(config).await?;
     let drain = Drain::default();
     services.start_upkeep(&metrics, &drain);
@@ -142,8 +141,8 @@ impl Services {
         })
     }
 
-    fn start_upkeep(&self, metrics: &PrometheusHandle, drain: &Drain) {
-        tokio::spawn(telemetry::upkeep(metrics.clone()));
+    fn start_upkeep(&self, metrics: &Metrics, drain: &Drain) {
+        tokio::spawn(metrics.clone().upkeep());
         let (buyers, staff, outbox) = (self.buyers.clone(), self.staff.clone(), self.outbox.clone());
         tokio::spawn(keep_up(buyers, staff, outbox, self.clock.clone(), drain.token()));
         let (buyers, stop) = (self.buyers.clone(), drain.token());

@@ -60,6 +60,11 @@ pub struct Settings {
     )]
     pub trusted_proxies: Option<Vec<Network>>,
 
+    /// Who may read /metrics, on either door and without a proxy between: addresses or networks
+    /// [default: this machine]
+    #[arg(long = "metrics-from", env = "KAIPAN_METRICS_FROM", value_delimiter = ',', value_name = "NETWORK")]
+    pub metrics_from: Option<Vec<Network>>,
+
     /// Threads that serve buyers, each with its own socket [default: one a core]
     #[arg(long, env = "KAIPAN_BUYERS_THREADS", value_name = "N")]
     pub buyers_threads: Option<NonZeroUsize>,
@@ -103,6 +108,7 @@ pub struct Config {
     pub public_origins: Vec<String>,
     pub staff_origins: Vec<String>,
     pub trusted_proxies: Vec<Network>,
+    pub metrics_from: Vec<Network>,
     pub buyers_threads: usize,
     pub crowd: bool,
     pub log_format: LogFormat,
@@ -170,6 +176,7 @@ impl Settings {
             public_origins: self.public_origins.or(other.public_origins),
             staff_origins: self.staff_origins.or(other.staff_origins),
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
+            metrics_from: self.metrics_from.or(other.metrics_from),
             buyers_threads: self.buyers_threads.or(other.buyers_threads),
             crowd: self.crowd.or(other.crowd),
             log_format: self.log_format.or(other.log_format),
@@ -209,6 +216,7 @@ impl Settings {
             public_origins: origins(settings.public_origins, buyers_listen)?,
             staff_origins: origins(settings.staff_origins, staff_listen)?,
             trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
+            metrics_from: settings.metrics_from.unwrap_or_else(|| Network::LOOPBACK.to_vec()),
             buyers_threads: settings.buyers_threads.map_or(cores.max(1), NonZeroUsize::get),
             crowd: settings.crowd.unwrap_or(false),
             log_format: settings.log_format.unwrap_or_default(),

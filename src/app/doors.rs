@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
 
 use super::{ServeError, Services};
@@ -13,6 +12,7 @@ use crate::config::Config;
 use crate::console::{self, Console};
 use crate::gateway::{self, Gateway};
 use crate::http::accept::{self, Door, SocketTimeouts};
+use crate::http::figures;
 use crate::http::health::{self, Readiness};
 use crate::http::loops::{self, Loops};
 use crate::http::openapi;
@@ -22,12 +22,13 @@ use crate::http::shell::{Shell, Wrap};
 use crate::http::token::TokenKey;
 use crate::http::{Backend, Drain};
 use crate::limits;
+use crate::telemetry::Metrics;
 
 /// What both doors share.
 pub struct Doors {
     pub drain: Drain,
     pub readiness: Readiness,
-    pub metrics: PrometheusHandle,
+    pub metrics: Metrics,
 }
 
 impl Doors {
@@ -57,7 +58,7 @@ impl Doors {
             drain: self.drain.clone(),
         });
         let pages = Pages::embedded(buyers_document);
-        let around = self.health().merge(openapi::route(&gateway::api_document()));
+        let around = self.health(config).merge(openapi::route(&gateway::api_document()));
         let gateway = Arc::clone(gateway);
         let router_of = move |_loop| {
             let router = gateway::router(gateway.core()).merge(around.clone());
@@ -80,7 +81,7 @@ impl Doors {
             in_flight_max: limits::REQUESTS_IN_FLIGHT_MAX,
             drain: self.drain.clone(),
         });
-        let around = self.health().merge(openapi::route(&console::api_document()));
+        let around = self.health(config).merge(openapi::route(&console::api_document()));
         let pages = Pages::embedded(|_path| "console");
         let router = wrap.around(with_pages(console::router(console).merge(around), &pages));
         let address = config.staff_listen;
@@ -97,8 +98,9 @@ impl Doors {
         Ok(address)
     }
 
-    fn health(&self) -> Router {
-        health::routes(self.readiness.clone(), self.drain.clone(), self.metrics.clone())
+    fn health(&self, config: &Config) -> Router {
+        health::routes(self.readiness.clone(), self.drain.clone())
+            .merge(figures::route(self.metrics.clone(), config.metrics_from.clone()))
     }
 }
 

@@ -22,6 +22,8 @@ fn without_a_word_it_serves_this_machine_from_sqlite() {
     assert_eq!(config.data.dir, Path::new("data"));
     assert_eq!(config.data.database_url, None);
     assert_eq!(config.buyers_threads, 4);
+    let reads = |address: &str| config.metrics_from.iter().any(|n| n.contains(address.parse().unwrap()));
+    assert!(reads("127.0.0.1") && reads("127.9.9.9") && reads("::1") && !reads("128.0.0.1") && !reads("::2"));
     assert_eq!(config.warnings(), []);
 }
 
@@ -81,6 +83,8 @@ fn risky_pairs_are_named() {
         (&["--public-origin", "https://kp.example"], &[Warning::ProxyNotTrusted]),
         (&["--public-origin", "https://kp.example", "--trusted-proxy", "127.0.0.1"], &[]),
         (&["--trusted-proxy", "0.0.0.0/0"], &[Warning::EveryoneTrusted]),
+        (&["--metrics-from", "::/0"], &[Warning::MetricsForEveryone]),
+        (&["--metrics-from", "10.1.0.0/16"], &[]),
         (
             &["--public-origin", "https://a.example,http://localhost:1", "--trusted-proxy", "127.0.0.1"],
             &[Warning::MixedOrigins],

@@ -17,6 +17,8 @@ pub enum Warning {
     ProxyNotTrusted,
     /// Anybody may claim any address.
     EveryoneTrusted,
+    /// How many wait and how the server copes can be read by anybody.
+    MetricsForEveryone,
     /// The console can be reached from the network without TLS.
     StaffDoorExposed { listen: SocketAddr },
     /// Sign-in is not slowed by address: right for a demo, wrong for an opening.
@@ -45,9 +47,11 @@ impl Config {
         if self.public_origins.iter().any(secure) && self.trusted_proxies.is_empty() {
             found.push(Warning::ProxyNotTrusted);
         }
-        let everyone = ["0.0.0.0/0", "::/0"];
-        if self.trusted_proxies.iter().any(|network| everyone.contains(&String::from(*network).as_str())) {
+        if self.trusted_proxies.iter().any(|network| network.is_everyone()) {
             found.push(Warning::EveryoneTrusted);
+        }
+        if self.metrics_from.iter().any(|network| network.is_everyone()) {
+            found.push(Warning::MetricsForEveryone);
         }
         if !self.staff_listen.ip().is_loopback() && !self.staff_origins.iter().all(secure) {
             found.push(Warning::StaffDoorExposed { listen: self.staff_listen });
@@ -95,6 +99,9 @@ impl fmt::Display for Warning {
             ),
             Self::EveryoneTrusted => {
                 f.write_str("trusted_proxies trusts everyone: any client can claim any address and escape its limits")
+            }
+            Self::MetricsForEveryone => {
+                f.write_str("metrics_from names everyone: how many buyers wait, and how the server copes, is public")
             }
             Self::StaffDoorExposed { listen } => write!(
                 f,

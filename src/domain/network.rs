@@ -1,6 +1,6 @@
 //! Ranges of IP addresses, as operators write them for trusted proxies.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,17 @@ pub struct Network {
 pub struct BadNetwork(String);
 
 impl Network {
+    /// This machine, as it reaches itself.
+    pub const LOOPBACK: [Self; 2] = [
+        Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), prefix_bits: 8 },
+        Self { address: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix_bits: 128 },
+    ];
+
+    /// Every address of a family is in it.
+    pub const fn is_everyone(self) -> bool {
+        self.prefix_bits == 0
+    }
+
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {

@@ -61,6 +61,11 @@ pub fn client_addr(peer: SocketAddr, headers: &HeaderMap, trusted: &[Network]) -
     ClientAddr(client)
 }
 
+/// Whether a proxy says that it passed this request on. The usual ones say so only where their settings tell them to.
+pub fn is_forwarded(headers: &HeaderMap) -> bool {
+    ["x-forwarded-for", "forwarded", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name))
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;

@@ -1,13 +1,11 @@
-//! `/healthz`, `/readyz`, `/metrics`.
+//! `/healthz`, `/readyz`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::drain::Drain;
 use super::problem::{Code, Problem};
@@ -27,7 +25,7 @@ impl Readiness {
 }
 
 /// Alive: the loop answers. Ready: send buyers here; a draining server says no, so that a proxy moves on.
-pub fn routes(readiness: Readiness, drain: Drain, metrics: PrometheusHandle) -> Router {
+pub fn routes(readiness: Readiness, drain: Drain) -> Router {
     let ready = move || {
         let answer = if drain.has_begun() {
             Problem::new(Code::Draining).into_response()
@@ -38,16 +36,5 @@ pub fn routes(readiness: Readiness, drain: Drain, metrics: PrometheusHandle) -> 
         };
         async move { answer }
     };
-    let figures = move || {
-        let text = metrics.render();
-        async move { exposition(text) }
-    };
-    Router::new()
-        .route("/healthz", get(async || "alive\n"))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(figures))
-}
-
-fn exposition(text: String) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    Router::new().route("/healthz", get(async || "alive\n")).route("/readyz", get(ready))
 }

@@ -18,6 +18,7 @@ pub mod backend;
 pub mod cookie;
 pub mod drain;
 pub mod extract;
+pub mod figures;
 pub mod guard_io;
 pub mod health;
 pub mod loops;

@@ -1,6 +1,7 @@
 //! Logs and figures about the running program. No business rule reads them.
 
 pub mod names;
+mod process;
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -8,6 +9,8 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+
+use process::Process;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
@@ -46,18 +49,35 @@ pub fn init_logs(format: LogFormat, filter: &str) -> Result<(), BadFilter> {
 #[error("the log filter can not be read: {0}")]
 pub struct BadFilter(String);
 
-/// Installs the process's recorder of metrics. Call once; the handle renders `/metrics`.
-pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
-    let handle = PrometheusBuilder::new().set_buckets(SECONDS_BUCKETS)?.install_recorder()?;
-    names::describe();
-    Ok(handle)
+/// What is known about the running program, as a page. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    recorded: PrometheusHandle,
+    process: Process,
 }
 
-/// Keeps the recorder's memory bounded; runs until the runtime ends.
-pub async fn upkeep(handle: PrometheusHandle) {
-    let mut ticks = tokio::time::interval(UPKEEP_PERIOD);
-    loop {
-        ticks.tick().await;
-        handle.run_upkeep();
+impl Metrics {
+    /// Installs the process's recorder. Call once. `started_s`: when the process did, Unix time.
+    pub fn install(started_s: f64) -> Result<Self, BuildError> {
+        let recorded = PrometheusBuilder::new().set_buckets(SECONDS_BUCKETS)?.install_recorder()?;
+        names::describe();
+        metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        Ok(Self { recorded, process: Process { started_s } })
+    }
+
+    /// The page of `/metrics`, in Prometheus' text format.
+    pub fn page(&self) -> String {
+        let mut page = self.recorded.render();
+        self.process.write(&mut page);
+        page
+    }
+
+    /// Keeps the recorder's memory bounded; runs until the runtime ends.
+    pub async fn upkeep(self) {
+        let mut ticks = tokio::time::interval(UPKEEP_PERIOD);
+        loop {
+            ticks.tick().await;
+            self.recorded.run_upkeep();
+        }
     }
 }

@@ -9,15 +9,30 @@ macro_rules! metrics_list {
             $(metrics_list!(@describe $kind $name $help);)*
         }
 
-        /// Names and meanings, for the documentation's test.
+        /// Names and meanings, for the page and the documentation's test.
         pub const ALL: &[(&str, &str)] = &[$(($text, $help),)*];
     };
+    // Written by `process`, not by the recorder.
+    (@describe process $name:ident $help:literal) => {};
     (@describe counter $name:ident $help:literal) => { metrics::describe_counter!($name, $help) };
     (@describe gauge $name:ident $help:literal) => { metrics::describe_gauge!($name, $help) };
     (@describe histogram $name:ident $help:literal) => { metrics::describe_histogram!($name, $help) };
 }
 
+/// What a metric means.
+pub fn help(name: &str) -> &'static str {
+    ALL.iter().find(|(known, _)| *known == name).map_or("", |(_, help)| help)
+}
+
 metrics_list! {
+    process PROCESS_CPU_SECONDS = "process_cpu_seconds_total", "Processor time used by all threads, in seconds";
+    process PROCESS_RESIDENT_BYTES = "process_resident_memory_bytes", "Memory in use now";
+    process PROCESS_RESIDENT_PEAK_BYTES = "process_resident_memory_max_bytes", "The most memory that was in use at once";
+    process PROCESS_OPEN_FDS = "process_open_fds", "Open files and sockets";
+    process PROCESS_MAX_FDS = "process_max_fds", "Files and sockets that the process may open";
+    process PROCESS_START_SECONDS = "process_start_time_seconds", "When the process started, Unix time";
+    process PROCESS_THREADS = "process_threads", "Threads of the process";
+    gauge BUILD_INFO = "kaipan_build_info", "Always 1; the label says which version runs";
     counter HTTP_REQUESTS = "kaipan_http_requests_total", "Requests answered, by door, route, method and status";
     histogram HTTP_SECONDS = "kaipan_http_request_seconds", "From request head to answer, by door";
     counter HTTP_SHED = "kaipan_http_shed_total", "Requests refused at once because too many were in flight, by door";
@@ -46,7 +61,8 @@ mod tests {
         let names: HashSet<&str> = ALL.iter().map(|(name, _)| *name).collect();
         assert_eq!(names.len(), ALL.len());
         for (name, help) in ALL {
-            assert!(name.starts_with("kaipan_") && !help.is_empty(), "{name}");
+            let prefixed = name.starts_with("kaipan_") || name.starts_with("process_");
+            assert!(prefixed && !help.is_empty(), "{name}");
             assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
         }
     }
