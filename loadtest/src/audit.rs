@@ -11,7 +11,9 @@ use serde::Deserialize;
 
 use crate::record::{Entry, What};
 
+mod boards;
 mod verdict;
+use boards::boards;
 pub use verdict::{Finding, Verdict};
 
 #[cfg(test)]
@@ -64,8 +66,9 @@ pub fn compare(record: &[Entry], truth: &Truth) -> Verdict {
     let taps = answers(record, truth, &mut findings);
     deals(record, truth, &mut findings);
     journal(truth, &mut findings);
+    let boards = boards(record, truth, &mut findings);
     let sold = truth.claims.iter().filter(|claim| claim.state == "sold").count();
-    Verdict { sold, taps, findings }
+    Verdict { sold, taps, boards, findings }
 }
 
 /// A unit is held by one claim at a time: not two now, by the claims, and not two at any moment, by the journal. Both

@@ -5,7 +5,7 @@
 //!
 //! In reading order: the wire ([`wire`], [`http`]), what a buyer wants ([`taste`]) and does about one tap ([`tap`]),
 //! the demo's people ([`crowd`]), what is written down ([`record`]), and afterwards the comparison with the server's
-//! truth ([`audit`]).
+//! truth ([`audit`]) and the [`report`].
 
 /// Requests with their refusals, retried where that is safe.
 pub mod http;
@@ -25,6 +25,9 @@ pub mod record;
 
 /// Compares the record with claims and journal. Pure, but for reading the two files.
 pub mod audit;
+
+/// What a run came to, as JSON and as a page; merged, compared and judged.
+pub mod report;
 
 /// Wall time in Unix milliseconds: only for stamps in the record and the offset to the server's clock.
 pub fn now_ms() -> i64 {

@@ -61,6 +61,15 @@ pub enum What {
         registration: String,
         claim: String,
     },
+    /// What buyers' boards showed when nothing changed any more, a line for all boards that showed the same; `board` is
+    /// whose it was, for one of them.
+    Boards {
+        board: String,
+        boards: u64,
+        seq: i64,
+        /// One digit a unit, as the protocol has it.
+        status: String,
+    },
     /// Every tap has its answer, or the crowd has stopped trying.
     End,
 }

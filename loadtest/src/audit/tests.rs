@@ -2,7 +2,8 @@
 //!
 //! Mutations that turned these red, one test each: a later holder overwriting an earlier one unseen, two occupying
 //! claims let pass, a yes matched without its claim's id, a yes kept in any state, unanswered taps not counted, a no
-//! never compared with the claims, a journal that may begin anywhere, occupants of claims and journal not compared.
+//! never compared with the claims, a journal that may begin anywhere, occupants of claims and journal not compared, a
+//! board compared only as far as it goes, boards of the same wrongness counted once.
 
 use super::*;
 
@@ -221,4 +222,30 @@ fn an_empty_record_proves_nothing() {
     let verdict = compare(&[], &truth);
     assert!(!verdict.is_clean());
     assert_eq!(verdict.line_en(), "2 sold · 0 double · 0 yes lost · no tap on record");
+}
+
+fn boards(board: &str, boards: u64, status: &str) -> Entry {
+    entry(What::Boards { board: board.into(), boards, seq: 9, status: status.into() })
+}
+
+#[test]
+fn a_wrong_board_changes_the_line() {
+    let right = "0000221003";
+    let (mut record, truth) = honest();
+    // The eleventh unit was never claimed.
+    record.extend([boards("A", 3, right), boards("B", 1, "00002210030")]);
+    assert_eq!(compare(&record, &truth).line_en(), CLEAN);
+    for wrong in ["0000220003", "0000221000", "0000221", "00002210031", "0000211003", ""] {
+        let line = line_after(|record, _| record.extend([boards("A", 2, right), boards("B", 1, wrong)]));
+        assert_eq!(line, "2 sold · 0 double · 0 yes lost · 1 wrong board · every tap answered", "{wrong}");
+    }
+    let line = line_after(|record, _| record.push(boards("A", 3, "0000220003")));
+    assert_eq!(line, "2 sold · 0 double · 0 yes lost · 3 wrong boards · every tap answered");
+
+    let (mut record, truth) = honest();
+    record.push(boards("B", 1, "0000220003"));
+    let wrong =
+        Finding::BoardWrong { board: "B".into(), boards: 1, unit: 6, shows: Some('0'), truth: Some('1') };
+    assert_eq!(compare(&record, &truth).findings, [wrong]);
+    assert_eq!(compare(&record, &truth).boards, 1);
 }

@@ -1,9 +1,9 @@
 //! What the comparison found, as one line in two languages and as JSON.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One broken promise.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "finding", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Finding {
     /// Two claims on one unit at one time.
@@ -36,72 +36,111 @@ pub enum Finding {
     Disagreement {
         unit: u32,
     },
+    /// After the last change a buyer's board shows another status than the claims: of the units it is wrong about, the
+    /// first. `boards` of them are wrong in the same way; `board` is whose it was, for one of them.
+    BoardWrong {
+        board: String,
+        boards: u64,
+        unit: u32,
+        shows: Option<char>,
+        truth: Option<char>,
+    },
+}
+
+impl Finding {
+    /// Every kind that an audit looks for.
+    pub const CODES: [&str; 9] = [
+        "DOUBLE",
+        "YES_LOST",
+        "DEAL_LOST",
+        "NO_WAS_YES",
+        "UNANSWERED",
+        "CONTRADICTED",
+        "JOURNAL_GAP",
+        "DISAGREEMENT",
+        "BOARD_WRONG",
+    ];
+
+    /// As it stands in JSON under `finding`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Double { .. } => "DOUBLE",
+            Self::YesLost { .. } => "YES_LOST",
+            Self::DealLost { .. } => "DEAL_LOST",
+            Self::NoWasYes { .. } => "NO_WAS_YES",
+            Self::Unanswered { .. } => "UNANSWERED",
+            Self::Contradicted { .. } => "CONTRADICTED",
+            Self::JournalGap { .. } => "JOURNAL_GAP",
+            Self::Disagreement { .. } => "DISAGREEMENT",
+            Self::BoardWrong { .. } => "BOARD_WRONG",
+        }
+    }
+
+    /// How often the promise was broken: wrong boards of one kind are one finding.
+    pub fn times(&self) -> u64 {
+        if let Self::BoardWrong { boards, .. } = self { *boards } else { 1 }
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
     pub sold: usize,
     pub taps: usize,
+    /// How many boards were compared; the demo's crowd compares none.
+    pub boards: u64,
     pub findings: Vec<Finding>,
 }
 
 /// What is said of a kind of finding, with its number: always, or only when there is one.
 struct Phrase {
-    is: fn(&Finding) -> bool,
+    code: &'static str,
     zh: &'static str,
     en_one: &'static str,
     en_many: &'static str,
     always: bool,
 }
 
-const PHRASES: [Phrase; 7] = [
+const PHRASES: [Phrase; 8] = [
+    Phrase { code: "DOUBLE", zh: "一房两卖", en_one: "double", en_many: "double", always: true },
     Phrase {
-        is: |finding| matches!(finding, Finding::Double { .. }),
-        zh: "一房两卖",
-        en_one: "double",
-        en_many: "double",
-        always: true,
+        code: "YES_LOST", zh: "丢失的“抢到”", en_one: "yes lost", en_many: "yes lost", always: true
     },
     Phrase {
-        is: |finding| matches!(finding, Finding::YesLost { .. }),
-        zh: "丢失的“抢到”",
-        en_one: "yes lost",
-        en_many: "yes lost",
-        always: true,
+        code: "DEAL_LOST", zh: "丢失的成交", en_one: "deal lost", en_many: "deals lost", always: false
     },
     Phrase {
-        is: |finding| matches!(finding, Finding::DealLost { .. }),
-        zh: "丢失的成交",
-        en_one: "deal lost",
-        en_many: "deals lost",
-        always: false,
-    },
-    Phrase {
-        is: |finding| matches!(finding, Finding::NoWasYes { .. }),
+        code: "NO_WAS_YES",
         zh: "说没抢到其实抢到",
         en_one: "no that was a yes",
         en_many: "noes that were a yes",
         always: false,
     },
     Phrase {
-        is: |finding| matches!(finding, Finding::Contradicted { .. }),
+        code: "CONTRADICTED",
         zh: "前后矛盾的答复",
         en_one: "contradictory answer",
         en_many: "contradictory answers",
         always: false,
     },
     Phrase {
-        is: |finding| matches!(finding, Finding::JournalGap { .. }),
+        code: "JOURNAL_GAP",
         zh: "日志缺口",
         en_one: "gap in the journal",
         en_many: "gaps in the journal",
         always: false,
     },
     Phrase {
-        is: |finding| matches!(finding, Finding::Disagreement { .. }),
+        code: "DISAGREEMENT",
         zh: "日志与认购不符",
         en_one: "unit on which journal and claims disagree",
         en_many: "units on which journal and claims disagree",
+        always: false,
+    },
+    Phrase {
+        code: "BOARD_WRONG",
+        zh: "销控显示不符",
+        en_one: "wrong board",
+        en_many: "wrong boards",
         always: false,
     },
 ];
@@ -109,7 +148,7 @@ const PHRASES: [Phrase; 7] = [
 impl Verdict {
     /// Nothing found, and there was something to find: an empty record proves nothing.
     pub fn is_clean(&self) -> bool {
-        self.findings.is_empty() && self.taps > 0
+        self.findings.is_empty() && (self.taps > 0 || self.boards > 0)
     }
 
     /// The one line at the end, Chinese first.
@@ -150,14 +189,18 @@ impl Verdict {
         .to_string()
     }
 
-    fn phrases(&self) -> impl Iterator<Item = (&Phrase, usize)> {
+    fn phrases(&self) -> impl Iterator<Item = (&Phrase, u64)> {
         PHRASES
             .iter()
-            .map(|phrase| (phrase, self.findings.iter().filter(|finding| (phrase.is)(finding)).count()))
+            .map(|phrase| (phrase, self.count(phrase.code)))
             .filter(|(phrase, count)| phrase.always || *count > 0)
     }
 
-    fn unanswered(&self) -> usize {
-        self.findings.iter().filter(|finding| matches!(finding, Finding::Unanswered { .. })).count()
+    fn unanswered(&self) -> u64 {
+        self.count("UNANSWERED")
+    }
+
+    fn count(&self, code: &str) -> u64 {
+        self.findings.iter().filter(|finding| finding.code() == code).map(Finding::times).sum()
     }
 }

@@ -1,0 +1,169 @@
+//! Every word that a report says, in Chinese and English side by side: a word without its twin does not compile.
+
+/// One text in both languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text {
+    pub zh: &'static str,
+    pub en: &'static str,
+}
+
+const fn text(zh: &'static str, en: &'static str) -> Text {
+    Text { zh, en }
+}
+
+/// What stands for a code that this program does not know: a newer program wrote the report.
+const OTHER: Text = text("其他", "other");
+
+/// Findings of the audit: code, name, what it means.
+const FINDINGS: [(&str, Text, Text); 9] = [
+    (
+        "DOUBLE",
+        text("一房两卖", "homes sold twice"),
+        text("同一套房同时有两笔有效认购。", "Two live claims on one unit at one time."),
+    ),
+    (
+        "YES_LOST",
+        text("丢失的“抢到”", "lost yeses"),
+        text(
+            "购房人看到“抢到”，服务器里却没有这笔认购。",
+            "A buyer was told yes, and the server has no such claim.",
+        ),
+    ),
+    (
+        "DEAL_LOST",
+        text("丢失的成交", "lost deals"),
+        text("收银台看到成交，服务器里却不是。", "The cashier was told of a deal that is none."),
+    ),
+    (
+        "NO_WAS_YES",
+        text("说没抢到其实抢到", "noes that were a yes"),
+        text(
+            "购房人看到“没抢到”，服务器里却有这笔认购。",
+            "A buyer was told no, and the server has the claim.",
+        ),
+    ),
+    (
+        "UNANSWERED",
+        text("没有答复的点击", "taps without an answer"),
+        text("点击之后一直没有“抢到”或“没抢到”。", "Neither a yes nor a no ever came."),
+    ),
+    (
+        "CONTRADICTED",
+        text("前后矛盾的答复", "contradictory answers"),
+        text(
+            "同一次点击先后得到不同的答复，或没点过却有答复。",
+            "Two different answers to one tap, or an answer to a tap never made.",
+        ),
+    ),
+    (
+        "JOURNAL_GAP",
+        text("日志缺口", "gaps in the journal"),
+        text(
+            "日志编号不连续，或认购没有对应的日志。",
+            "A number is missing or double, or a claim has no entry.",
+        ),
+    ),
+    (
+        "DISAGREEMENT",
+        text("日志与认购不符", "journal against claims"),
+        text(
+            "按日志推算的归属与认购表不同。",
+            "The journal ends with another owner of a unit than the claims.",
+        ),
+    ),
+    (
+        "BOARD_WRONG",
+        text("销控显示不符", "wrong boards"),
+        text(
+            "全部结束之后，购房人的销控图与服务器不一致。",
+            "After the last change a buyer's board still shows something else.",
+        ),
+    ),
+];
+
+pub fn finding(code: &str) -> Text {
+    FINDINGS.iter().find(|(known, ..)| *known == code).map_or(OTHER, |(_, name, _)| *name)
+}
+
+/// What a finding means, in a sentence.
+pub fn finding_meaning(code: &str) -> Text {
+    FINDINGS.iter().find(|(known, ..)| *known == code).map_or(OTHER, |(.., meaning)| *meaning)
+}
+
+/// What a limit is set on.
+const LIMITS: [(&str, Text); 12] = [
+    ("answer_p50_ms", text("答复用时 p50", "answer time p50")),
+    ("answer_p99_ms", text("答复用时 p99", "answer time p99")),
+    ("answer_p999_ms", text("答复用时 p99.9", "answer time p99.9")),
+    ("answer_max_ms", text("最慢的答复", "slowest answer")),
+    ("board_p50_ms", text("销控延迟 p50", "board lag p50")),
+    ("board_p99_ms", text("销控延迟 p99", "board lag p99")),
+    ("board_max_ms", text("最晚的销控更新", "latest board")),
+    ("connect_p99_ms", text("连接用时 p99", "connect time p99")),
+    ("connect_max_ms", text("最慢的连接", "slowest connect")),
+    ("unanswered_count", text("没有答复的点击", "taps without an answer")),
+    ("errors_share", text("出错占比", "share of errors")),
+    ("server_rss_mib", text("服务器内存", "server memory")),
+];
+
+pub fn limit(name: &str) -> Text {
+    LIMITS.iter().find(|(known, _)| *known == name).map_or(OTHER, |(_, text)| *text)
+}
+
+/// A figure with the unit that its name ends in.
+pub fn figure(name: &str, value: f64) -> String {
+    match name.rsplit('_').next() {
+        Some("ms") => format!("{} ms", rounded(value)),
+        Some("us") => format!("{} µs", rounded(value)),
+        Some("s") => format!("{} s", rounded(value)),
+        Some("mib") => format!("{} MiB", rounded(value)),
+        Some("share") => format!("{} %", rounded(value * 100.0)),
+        _ => rounded(value),
+    }
+}
+
+/// Three digits that matter, no more zeros than needed.
+fn rounded(value: f64) -> String {
+    let decimals = match value.abs() {
+        size if size >= 100.0 || size == 0.0 => 0,
+        size if size >= 10.0 => 1,
+        size if size >= 1.0 => 2,
+        _ => 3,
+    };
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Finding;
+    use crate::report::judge;
+
+    /// Mutations: a finding, and a limit, without its words.
+    #[test]
+    fn every_code_has_its_words() {
+        for code in Finding::CODES {
+            assert_ne!(finding(code), OTHER, "{code}");
+        }
+        assert_eq!(FINDINGS.len(), Finding::CODES.len());
+        for (name, _) in judge::LIMITS {
+            assert_ne!(limit(name), OTHER, "{name}");
+        }
+    }
+
+    #[test]
+    fn figures_have_units_and_three_digits() {
+        for (name, value, shown) in [
+            ("answer_p99_ms", 4.7, "4.7 ms"),
+            ("answer_p99_ms", 1_234.5, "1234 ms"),
+            ("answer_p99_ms", 0.0, "0 ms"),
+            ("answer_p99_ms", 0.25, "0.25 ms"),
+            ("errors_share", 0.0125, "1.25 %"),
+            ("server_rss_mib", 99.96, "100 MiB"),
+            ("unanswered_count", 3.0, "3"),
+        ] {
+            assert_eq!(figure(name, value), shown);
+        }
+    }
+}
