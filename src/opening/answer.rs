@@ -1,5 +1,6 @@
 //! What a buyer is told: yes, no with a reason, or "not known yet". A time-out is never a no.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::domain::ids::{ClaimId, RegOrd, UnitOrd};
@@ -7,20 +8,41 @@ use crate::domain::kind::{UnitKind, names};
 use crate::domain::money::Fen;
 use crate::domain::time::Micros;
 
-/// The buyer's own name for one tap, so that the same tap is never decided twice.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key(Arc<str>);
+/// Characters of the longest key.
+const KEY_CHARS_MAX: usize = 40;
+
+/// The buyer's own name for one tap, so that the same tap is never decided twice. Held in place and not behind a
+/// pointer: each tap is compared with the buyer's last thirty.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Zeroes behind the text, so that the derived order is the text's.
+    text: [u8; KEY_CHARS_MAX],
+    chars: u8,
+}
 
 impl Key {
     /// 8 to 40 characters of `A–Z a–z 0–9 - _`.
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = (8..=40).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        fits.then(|| Self(text.into()))
+        let bytes = text.as_bytes();
+        let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        if bytes.len() < 8 || !bytes.iter().all(allowed) {
+            return None;
+        }
+        let mut text = [0; KEY_CHARS_MAX];
+        text.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(Self { text, chars: u8::try_from(bytes.len()).ok()? })
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        let text = self.text.get(..usize::from(self.chars)).unwrap_or_default();
+        // ASCII, by `parse`.
+        str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({:?})", self.as_str())
     }
 }
 
@@ -123,4 +145,22 @@ pub struct Claim {
     pub created_at: Micros,
     /// Journal sequence that granted it.
     pub seq: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_8_to_40_letters_digits_dashes_and_underscores() {
+        for text in ["tap-0001", "A_z-09az", &"k".repeat(40)] {
+            assert_eq!(Key::parse(text).unwrap().as_str(), text);
+        }
+        for text in ["", "tap-001", &"k".repeat(41), "tap 0001", "tap-0001\n", "täp-0001", "tap.0001"] {
+            assert_eq!(Key::parse(text), None, "{text:?}");
+        }
+        let [short, long] = ["tap-0001", "tap-00010"].map(|text| Key::parse(text).unwrap());
+        assert!(short < long && short != long);
+        assert_eq!(format!("{short:?}"), "Key(\"tap-0001\")");
+    }
 }

@@ -32,9 +32,19 @@ enum State {
     Decided(Answer),
 }
 
+/// What the first look at a fresh key's pick came to.
+pub enum First {
+    /// Nobody has to wait for it.
+    Decided(Answer),
+    /// It is on its way: the caller sees to it that it is settled or forgotten.
+    Open,
+    /// It was not taken, and the key stays fresh.
+    NotTaken,
+}
+
 /// What is known of a key.
 pub enum Known {
-    /// Nothing: it is the caller's to decide, and to [`Keys::settle`].
+    /// Nothing was; the caller's first look left it open.
     Fresh(oneshot::Receiver<Answer>),
     /// Somebody decides it: wait with them.
     Deciding(oneshot::Receiver<Answer>),
@@ -50,8 +60,10 @@ impl Keys {
         Self { slots: (0..registrations).map(|_| Mutex::default()).collect() }
     }
 
-    /// Looks a key up and, if it is fresh, marks it as being decided.
-    pub fn begin(&self, who: RegOrd, key: &Key, unit: UnitOrd) -> Known {
+    /// Looks a key up and, if it is fresh, has `first` look at its pick. That runs under the registration's lock, so
+    /// that a loser, which is nearly everybody, costs one look and no channel, and so that the committer can not
+    /// settle a key before somebody waits for it. `first` is gate 1: a few instructions, and never back to the keys.
+    pub fn begin(&self, who: RegOrd, key: &Key, unit: UnitOrd, first: impl FnOnce() -> First) -> Known {
         let Some(mut slot) = self.slot(who) else { return Known::Busy };
         if let Some(entry) = slot.iter_mut().find(|entry| entry.key == *key) {
             return if entry.unit == unit { entry.join() } else { Known::Reused };
@@ -59,9 +71,16 @@ impl Keys {
         if !make_room(&mut slot) {
             return Known::Busy;
         }
-        let (sender, receiver) = oneshot::channel();
-        slot.push_back(Entry { key: key.clone(), unit, state: State::Deciding(vec![sender]) });
-        Known::Fresh(receiver)
+        let (state, known) = match first() {
+            First::Decided(answer) => (State::Decided(answer.clone()), Known::Decided(answer)),
+            First::Open => {
+                let (sender, receiver) = oneshot::channel();
+                (State::Deciding(vec![sender]), Known::Fresh(receiver))
+            }
+            First::NotTaken => return Known::Busy,
+        };
+        slot.push_back(Entry { key: key.clone(), unit, state });
+        known
     }
 
     /// Looks a key up without starting anything.
@@ -184,20 +203,37 @@ mod tests {
         }
     }
 
+    /// A first look that leaves the pick open.
+    fn begin(keys: &Keys, who: RegOrd, key: &Key, unit: UnitOrd) -> Known {
+        keys.begin(who, key, unit, || First::Open)
+    }
+
     #[test]
     fn a_key_is_decided_once_joined_while_pending_and_bound_to_its_unit() {
         let keys = Keys::new(1);
         let (who, unit) = (RegOrd(0), UnitOrd(7));
-        let Known::Fresh(mut first) = keys.begin(who, &key(1), unit) else { panic!("fresh") };
-        let Known::Deciding(mut second) = keys.begin(who, &key(1), unit) else { panic!("join") };
-        assert!(matches!(keys.begin(who, &key(1), UnitOrd(8)), Known::Reused));
+        let Known::Fresh(mut first) = begin(&keys, who, &key(1), unit) else { panic!("fresh") };
+        let Known::Deciding(mut second) = begin(&keys, who, &key(1), unit) else { panic!("join") };
+        assert!(matches!(begin(&keys, who, &key(1), UnitOrd(8)), Known::Reused));
 
         let answer = Answer::No(Refusal::Taken { unit });
         keys.settle(who, &key(1), &answer);
         assert_eq!(first.try_recv().unwrap(), answer);
         assert_eq!(second.try_recv().unwrap(), answer);
-        assert!(matches!(keys.begin(who, &key(1), unit), Known::Decided(known) if known == answer));
-        assert!(matches!(keys.begin(RegOrd(1), &key(1), unit), Known::Busy), "unknown registration");
+        assert!(matches!(begin(&keys, who, &key(1), unit), Known::Decided(known) if known == answer));
+        assert!(matches!(begin(&keys, RegOrd(1), &key(1), unit), Known::Busy), "unknown registration");
+    }
+
+    #[test]
+    fn a_key_decided_at_the_first_look_is_remembered_and_one_not_taken_stays_fresh() {
+        let keys = Keys::new(1);
+        let (who, unit) = (RegOrd(0), UnitOrd(7));
+        let taken = Answer::No(Refusal::Taken { unit });
+        assert!(matches!(keys.begin(who, &key(1), unit, || First::NotTaken), Known::Busy));
+        let known = keys.begin(who, &key(1), unit, || First::Decided(taken.clone()));
+        assert!(matches!(known, Known::Decided(answer) if answer == taken));
+        let known = keys.begin(who, &key(1), unit, || panic!("looked at twice"));
+        assert!(matches!(known, Known::Decided(answer) if answer == taken));
     }
 
     #[test]
@@ -205,14 +241,14 @@ mod tests {
         let keys = Keys::new(1);
         let (who, unit) = (RegOrd(0), UnitOrd(0));
         for n in 0..KEYS_PER_REGISTRATION {
-            assert!(matches!(keys.begin(who, &key(n), unit), Known::Fresh(_)));
+            assert!(matches!(begin(&keys, who, &key(n), unit), Known::Fresh(_)));
         }
-        assert!(matches!(keys.begin(who, &key(99), unit), Known::Busy), "all are being decided");
+        assert!(matches!(begin(&keys, who, &key(99), unit), Known::Busy), "all are being decided");
         keys.settle(who, &key(0), &Answer::No(Refusal::Closed));
-        assert!(matches!(keys.begin(who, &key(99), unit), Known::Fresh(_)));
-        assert!(matches!(keys.begin(who, &key(0), unit), Known::Busy), "the oldest decided one left");
+        assert!(matches!(begin(&keys, who, &key(99), unit), Known::Fresh(_)));
+        assert!(matches!(begin(&keys, who, &key(0), unit), Known::Busy), "the oldest decided one left");
         keys.forget(who, &key(99), &Answer::InProgress);
-        assert!(matches!(keys.begin(who, &key(99), unit), Known::Fresh(_)));
+        assert!(matches!(begin(&keys, who, &key(99), unit), Known::Fresh(_)));
     }
 
     #[test]
@@ -222,14 +258,14 @@ mod tests {
         let yes = Answer::Yes(Arc::new(claim(key(0))));
         keys.granted(who, &key(0), unit, &yes);
         for n in 1..=KEYS_PER_REGISTRATION {
-            assert!(matches!(keys.begin(who, &key(n), unit), Known::Fresh(_)));
+            assert!(matches!(begin(&keys, who, &key(n), unit), Known::Fresh(_)));
             keys.settle(who, &key(n), &Answer::No(Refusal::Closed));
         }
-        assert!(matches!(keys.begin(who, &key(0), unit), Known::Decided(known) if known == yes));
-        assert!(matches!(keys.begin(who, &key(0), UnitOrd(1)), Known::Reused));
+        assert!(matches!(begin(&keys, who, &key(0), unit), Known::Decided(known) if known == yes));
+        assert!(matches!(begin(&keys, who, &key(0), UnitOrd(1)), Known::Reused));
 
         // Tapped here and granted through another gateway: who waits here hears it.
-        let Known::Fresh(mut waiting) = keys.begin(who, &key(99), unit) else { panic!("fresh") };
+        let Known::Fresh(mut waiting) = begin(&keys, who, &key(99), unit) else { panic!("fresh") };
         keys.granted(who, &key(99), unit, &yes);
         assert_eq!(waiting.try_recv().unwrap(), yes);
     }

@@ -21,10 +21,11 @@ use super::board::Board;
 use super::clock::OpeningClock;
 use super::facts::{Facts, HolderIndexes};
 use super::job::{Command, CommandError, CommandRefusal, Done, Pick};
-use super::keys::{Keys, Known};
+use super::keys::{First, Keys, Known};
 use super::lifecycle::{Control, Phase};
 use super::memory::{Applied, Memory};
 use super::stats::Stats;
+use super::tried::{Tried, Undecided, Waiting};
 use crate::domain::ids::{ClaimId, RegOrd, UnitOrd};
 use crate::domain::kind::Eligibility;
 use crate::domain::time::Micros;
@@ -44,7 +45,7 @@ pub struct Live {
     pub(super) clock: OpeningClock,
     pub(super) control: ArcSwap<Control>,
     pub(super) inventory: Inventory,
-    pub(super) keys: Keys,
+    pub(super) keys: Arc<Keys>,
     pub(super) memory: Memory,
     pub(super) board: Board,
     pub(super) events: broadcast::Sender<Arc<Applied>>,
@@ -102,7 +103,7 @@ enum Decision {
 impl Live {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { facts, ledger, clock, control, inventory, memory, board, jobs } = parts;
-        let keys = Keys::new(facts.registrations.len());
+        let keys = Arc::new(Keys::new(facts.registrations.len()));
         let mut granted = memory.all_claims();
         granted.sort_by_key(|claim| claim.seq);
         let live = Self {
@@ -172,34 +173,65 @@ impl Live {
     /// no answer within a second hears [`Answer::InProgress`] and is repeated with the same key, or
     /// [`Answer::Unknown`] and is asked for.
     pub async fn pick(&self, who: RegOrd, unit: UnitOrd, key: Key) -> Result<Answer, PickError> {
+        match self.try_pick(who, unit, &key) {
+            Tried::Decided(decided) => decided,
+            Tried::Waiting(waiting) => self.decided(waiting).await,
+        }
+    }
+
+    /// The first look of a [`Live::pick`], which for nearly everybody is the only one: it never waits.
+    pub fn try_pick(&self, who: RegOrd, unit: UnitOrd, key: &Key) -> Tried {
         let arrived = self.now();
         if self.clock_off.load(Ordering::Relaxed) {
-            return Err(PickError::ClockOff);
+            return Tried::Decided(Err(PickError::ClockOff));
         }
         self.stats.picked();
-        let waiting = match self.keys.begin(who, &key, unit) {
-            Known::Decided(answer) => return Ok(self.refreshed(answer)),
-            Known::Reused => return Err(PickError::KeyReused),
-            Known::Busy => return Err(PickError::Busy),
-            Known::Deciding(waiting) => waiting,
-            Known::Fresh(waiting) => {
-                // If this call is dropped before the committer has the pick, the key must not stay undecided.
-                let undecided = Undecided { keys: &self.keys, who, key: &key, armed: true };
-                match self.decide(who, unit, &key, arrived).await {
-                    Decision::No(refusal) => {
-                        let answer = Answer::No(refusal);
-                        undecided.settle(&answer);
-                        self.stats.refused(refusal);
-                        return Ok(answer);
-                    }
-                    Decision::Wait => return Ok(Answer::InProgress),
-                    Decision::Busy => return Err(PickError::Busy),
-                    Decision::Queued => undecided.leave_to_committer(),
+        let mut looked = None;
+        let known = self.keys.begin(who, key, unit, || {
+            let decision = self.look(who, unit, key, arrived);
+            let first = match decision {
+                Decision::No(refusal) => First::Decided(Answer::No(refusal)),
+                Decision::Wait | Decision::Queued => First::Open,
+                Decision::Busy => First::NotTaken,
+            };
+            looked = Some(decision);
+            first
+        });
+        match known {
+            Known::Decided(answer) => {
+                match looked {
+                    Some(Decision::No(refusal)) => self.stats.refused(refusal),
+                    _ => return Tried::Decided(Ok(self.refreshed(answer))),
                 }
-                waiting
+                Tried::Decided(Ok(answer))
             }
-        };
-        Ok(self.wait(waiting).await)
+            Known::Reused => Tried::Decided(Err(PickError::KeyReused)),
+            Known::Busy => Tried::Decided(Err(PickError::Busy)),
+            Known::Fresh(answer) if matches!(looked, Some(Decision::Wait)) => {
+                let undecided = Undecided::new(Arc::clone(&self.keys), who, key.clone());
+                Tried::Waiting(Waiting::again(undecided, unit, arrived, answer))
+            }
+            Known::Fresh(answer) | Known::Deciding(answer) => Tried::Waiting(Waiting::told(answer)),
+        }
+    }
+
+    /// The end of a pick that could not be decided at once.
+    pub async fn decided(&self, waiting: Waiting) -> Result<Answer, PickError> {
+        let Waiting { answer, again } = waiting;
+        if let Some((undecided, unit, arrived)) = again {
+            match self.decide(undecided.who, unit, &undecided.key, arrived).await {
+                Decision::No(refusal) => {
+                    let answer = Answer::No(refusal);
+                    undecided.settle(&answer);
+                    self.stats.refused(refusal);
+                    return Ok(answer);
+                }
+                Decision::Wait => return Ok(Answer::InProgress),
+                Decision::Busy => return Err(PickError::Busy),
+                Decision::Queued => undecided.leave_to_committer(),
+            }
+        }
+        Ok(self.wait(answer).await)
     }
 
     /// What became of a key: its claim, its refusal, or a tombstone and then no. Never a second pick.
@@ -343,32 +375,5 @@ impl Live {
     /// Wakes the picks that wait for this unit.
     pub(super) fn ring(&self, unit: UnitOrd) {
         self.bell(unit).notify_waiters();
-    }
-}
-
-/// A fresh key that this call still has to decide.
-struct Undecided<'k> {
-    keys: &'k Keys,
-    who: RegOrd,
-    key: &'k Key,
-    armed: bool,
-}
-
-impl Undecided<'_> {
-    fn settle(mut self, answer: &Answer) {
-        self.armed = false;
-        self.keys.settle(self.who, self.key, answer);
-    }
-
-    fn leave_to_committer(mut self) {
-        self.armed = false;
-    }
-}
-
-impl Drop for Undecided<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            self.keys.forget(self.who, self.key, &Answer::InProgress);
-        }
     }
 }

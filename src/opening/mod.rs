@@ -42,6 +42,8 @@ pub mod preflight;
 pub mod publish;
 /// Counts for console and metrics.
 pub mod stats;
+/// A pick after its first look.
+pub mod tried;
 
 /// Spreadsheets in: price list and roster, read without a database, then stored in a draft.
 pub mod prepare;
