@@ -12,8 +12,11 @@ pub mod http;
 /// The tool's own copy of the wire's types.
 pub mod wire;
 
+/// Raw clients: thousands of connections to a thread, for scenarios and for comparing servers.
+pub mod raw;
 /// What to do next about one tap, until it is a yes or a no. Pure.
 pub mod tap;
+
 /// Which units a simulated buyer wants.
 pub mod taste;
 
