@@ -21,6 +21,7 @@ use crate::domain::time::Clock;
 use crate::gateway::Gateway;
 use crate::http::drain::Drain;
 use crate::http::health::Readiness;
+use crate::http::token::TokenKey;
 use crate::identity::{BuyerError, BuyerRates, Buyers, Rate, Staff, StaffError, keep_up};
 use crate::limits;
 use crate::messaging::{Outbox, Sender};
@@ -135,6 +136,7 @@ impl Services {
             outbox: self.outbox.clone(),
             clock: self.clock.clone(),
             readiness: readiness.clone(),
+            token_key: TokenKey::new(*self.data.vault.session_token_key()),
             connected: Arc::new(move |opening| presence.connected(opening)),
             buyers_url: config.public_origins.first().cloned().unwrap_or_default(),
             secure_cookies: origins(&config.staff_origins).all_secure(),

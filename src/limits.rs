@@ -192,6 +192,25 @@ pub const REFERENCE_CHARS_MAX: usize = 64;
 /// The largest single payment: 1 billion yuan.
 pub const PAYMENT_FEN_MAX: crate::domain::money::Fen = crate::domain::money::Fen(100_000_000_000);
 
+// --- rehearsals ---
+
+/// Simulated buyers of one rehearsal: as many as a roster may have rows.
+pub const REHEARSAL_BUYERS_MAX: i64 = 50_000;
+/// Rehearsals that are there at the same time; one is cleared to make room.
+pub const REHEARSALS_MAX: i64 = 10;
+/// A rehearsal starts within a day of its making.
+pub const REHEARSAL_START_IN_S_MAX: i64 = 24 * 3_600;
+/// Units copied in one transaction: some ten milliseconds of the one writer.
+pub const REHEARSAL_CHUNK_UNITS: i64 = 1_000;
+/// Sessions of simulated buyers made in one call, and in one transaction of it.
+pub const REHEARSAL_SESSIONS_MAX: i64 = 20_000;
+pub const REHEARSAL_SESSIONS_CHUNK: usize = 500;
+/// How long such a session lasts. A rehearsal is over by then.
+pub const REHEARSAL_SESSION_S: i64 = 24 * 3_600;
+
+const _: () = assert!(REHEARSAL_BUYERS_MAX as usize <= IMPORT_ROWS_MAX);
+const _: () = assert!(REHEARSAL_SESSIONS_CHUNK * 9 < 32_766);
+
 // --- identity: buyers ---
 
 /// How long a sign-in code is good for, and how often it may be tried.
@@ -340,6 +359,9 @@ pub const WRITES_PER_SECOND: u32 = 2;
 /// Frames of any kind over one WebSocket.
 pub const FRAMES_BURST: u32 = 200;
 pub const FRAMES_PER_SECOND: u32 = 50;
+
+/// A rehearsal's limits by registration are so many times a sale's: 20,000 picks a second over one session.
+pub const REHEARSAL_RATES_TIMES: u32 = 1_000;
 
 const _: () = assert!(FRAMES_BURST > PICKS_BURST && FRAMES_PER_SECOND > PICKS_PER_SECOND, "picks are frames");
 /// Requests of one address without a session.

@@ -16,6 +16,7 @@ use crate::identity::staff::{LogEntry, log_staff_action};
 use crate::identity::{Actor, StaffError};
 use crate::opening::drafts::DraftError;
 use crate::opening::publish::PublishError;
+use crate::opening::rehearse::RehearseError;
 use crate::store::{Ledger, LedgerTx, Priority, Reader, StoreError, Tx};
 
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,8 @@ pub enum Failure {
     Draft(DraftError),
     #[error(transparent)]
     Publish(#[from] PublishError),
+    #[error(transparent)]
+    Rehearse(#[from] RehearseError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::domain::ids::OpeningId;
 use crate::domain::time::{Clock, Micros};
 use crate::http::health::Readiness;
+use crate::http::token::TokenKey;
 use crate::http::{Code, Problem};
 use crate::identity::{Buyers, Staff};
 use crate::messaging::Outbox;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub outbox: Outbox,
     pub clock: Clock,
     pub readiness: Readiness,
+    /// Seals the tokens of simulated buyers, as the buyers' door seals everybody's.
+    pub token_key: TokenKey,
     /// How many buyers' sockets an opening has in this process; counted by the buyers' door.
     pub connected: Arc<dyn Fn(&OpeningId) -> usize + Send + Sync>,
     /// Where buyers reach their door, without a trailing slash.

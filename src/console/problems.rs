@@ -2,11 +2,13 @@
 
 use crate::http::{Code, Problem};
 use crate::identity::{BuyerError, StaffError};
+use crate::limits;
 use crate::opening::RecoverError;
 use crate::opening::cashier::{PaymentError, PersonError};
 use crate::opening::drafts::DraftError;
 use crate::opening::job::{CommandError, CommandRefusal};
 use crate::opening::publish::PublishError;
+use crate::opening::rehearse::RehearseError;
 use crate::store::StoreError;
 
 use super::wire;
@@ -52,6 +54,7 @@ pub fn buyer(error: BuyerError) -> Problem {
     match error {
         BuyerError::ReasonInvalid { max } => Problem::field("reason").with("max", max),
         BuyerError::OpeningUnknown | BuyerError::RegistrationUnknown => Code::NotFound.into(),
+        BuyerError::NotARehearsal => Code::NotARehearsal.into(),
         BuyerError::Store(error) => store(error),
         error => Problem::internal(error),
     }
@@ -82,8 +85,25 @@ pub fn publish(error: PublishError) -> Problem {
             Problem::new(Code::PreflightFailed).with("findings", findings)
         }
         PublishError::Unknown => Code::NotFound.into(),
+        PublishError::NotARehearsal => Code::NotARehearsal.into(),
         PublishError::Started => Problem::new(Code::TransitionRefused).with("reason", "STARTED"),
         PublishError::Store(error) => store(error),
+    }
+}
+
+pub fn rehearse(error: RehearseError) -> Problem {
+    match error {
+        RehearseError::SourceUnknown => Code::NotFound.into(),
+        RehearseError::Field(field) => Problem::field(field),
+        RehearseError::NoUnits => Problem::field("opening").with("reason", "NO_UNITS"),
+        RehearseError::TooMany => Problem::new(Code::RehearsalsTooMany).with("max", limits::REHEARSALS_MAX),
+        RehearseError::Draft(error) => draft(error),
+        RehearseError::Publish(error) => publish(error),
+        RehearseError::Log(error) => staff(error),
+        RehearseError::Store(error) => store(error),
+        error @ (RehearseError::Vault(_) | RehearseError::Person | RehearseError::Cancelled(_)) => {
+            Problem::internal(error)
+        }
     }
 }
 

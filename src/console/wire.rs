@@ -165,6 +165,8 @@ pub struct OpeningAdmin {
     pub name: String,
     pub state: &'static str,
     pub paused: bool,
+    /// A rehearsal sells nothing; `simulated` says that its buyers are a program's.
+    pub rehearsal: bool,
     pub simulated: bool,
     pub start_ms: i64,
     pub end_ms: i64,
@@ -207,6 +209,7 @@ pub fn opening(overview: Overview, now: Micros, buyers_url: &str) -> OpeningAdmi
         name: settings.name,
         state: control.phase_at(now).as_str(),
         paused: overview.paused,
+        rehearsal: overview.rehearsal,
         simulated: overview.simulated,
         start_ms: settings.start_at.ms(),
         end_ms: settings.end_at.ms(),

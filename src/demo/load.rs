@@ -14,7 +14,7 @@ use crate::domain::money::Fen;
 use crate::domain::time::{Clock, Micros};
 use crate::identity::staff::{NewStaff, generate_password};
 use crate::identity::{Actor, Role, Staff, StaffError};
-use crate::opening::drafts::{self, Settings, UnitLine};
+use crate::opening::drafts::{self, Intent, Settings, UnitLine};
 use crate::opening::prepare::{
     ImportOptions, Importer, Located, Reading, RosterRow, read_price_list, read_roster,
 };
@@ -138,7 +138,7 @@ async fn draft(db: &Db, clock: &Clock) -> Result<OpeningId, DemoError> {
     let mut tx = db.begin(Priority::Staff).await.map_err(say)?;
     let project = drafts::create_project(&mut tx, PROJECT, now).await.map_err(say)?;
     let opening =
-        drafts::create_opening(&mut tx, &project.id, &settings(now), true, now).await.map_err(say)?;
+        drafts::create_opening(&mut tx, &project.id, &settings(now), Intent::Demo, now).await.map_err(say)?;
     tx.commit().await.map_err(say)?;
     Ok(opening)
 }

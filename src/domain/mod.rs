@@ -8,5 +8,6 @@ pub mod kind;
 pub mod money;
 pub mod network;
 pub mod phone;
+pub mod simulated;
 pub mod text;
 pub mod time;

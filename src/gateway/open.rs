@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::deals::Deals;
-use super::rates::Rates;
+use super::rates::{Frames, Rates};
 use super::wire;
 use crate::http::pages::Static;
 use crate::opening::Live;
@@ -31,11 +31,16 @@ impl Open {
         let bytes = Bytes::from(serde_json::to_vec(&catalogue).unwrap_or_default());
         Self {
             deals: Deals::new(&live),
-            live,
-            rates: Rates::default(),
+            rates: Rates::of(is_rehearsed(&live)),
             catalogue_hash,
             catalogue: Static::immutable("application/json", bytes),
+            live,
         }
+    }
+
+    /// One socket's limit.
+    pub fn frames(&self) -> Frames {
+        Frames::of(is_rehearsed(&self.live))
     }
 
     pub fn opening(&self) -> wire::Opening {
@@ -73,4 +78,9 @@ impl Open {
             roster_hash: facts.roster_hash.clone(),
         }
     }
+}
+
+/// With simulated buyers: a rehearsal with real ones (公测) keeps a sale's limits.
+fn is_rehearsed(live: &Live) -> bool {
+    live.facts.rehearsal && live.facts.simulated
 }

@@ -36,6 +36,7 @@ pub fn buyer(error: BuyerError) -> Problem {
         BuyerError::OpeningUnknown | BuyerError::RegistrationUnknown => Code::NotFound.into(),
         BuyerError::ReasonInvalid { max } => Problem::field("reason").with("max", max),
         error @ (BuyerError::Corrupt
+        | BuyerError::NotARehearsal
         | BuyerError::Store(_)
         | BuyerError::Vault(_)
         | BuyerError::Messaging(_)

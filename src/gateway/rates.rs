@@ -36,16 +36,26 @@ pub struct Rates {
 
 impl Default for Rates {
     fn default() -> Self {
-        Self {
-            picks: RateLimiter::keyed(quota(limits::PICKS_PER_SECOND, limits::PICKS_BURST)),
-            asks: RateLimiter::keyed(quota(limits::ASKS_PER_SECOND, limits::ASKS_BURST)),
-            reads: RateLimiter::keyed(quota(limits::READS_PER_SECOND, limits::READS_BURST)),
-            writes: RateLimiter::keyed(quota(limits::WRITES_PER_SECOND, limits::WRITES_BURST)),
-        }
+        Self::of(false)
     }
 }
 
 impl Rates {
+    /// Of an opening with real buyers, or of a rehearsal: there a few hundred connections tap for ten thousand people,
+    /// so the same limits are counted and checked, but stand where none of them is met.
+    pub fn of(rehearsal: bool) -> Self {
+        let by_registration = |per_second, burst| {
+            let times = if rehearsal { limits::REHEARSAL_RATES_TIMES } else { 1 };
+            RateLimiter::keyed(quota(per_second * times, burst * times))
+        };
+        Self {
+            picks: by_registration(limits::PICKS_PER_SECOND, limits::PICKS_BURST),
+            asks: by_registration(limits::ASKS_PER_SECOND, limits::ASKS_BURST),
+            reads: by_registration(limits::READS_PER_SECOND, limits::READS_BURST),
+            writes: by_registration(limits::WRITES_PER_SECOND, limits::WRITES_BURST),
+        }
+    }
+
     pub fn pick(&self, who: RegOrd) -> Result<(), Problem> {
         check(&self.picks, &who)
     }
@@ -90,13 +100,13 @@ impl Addresses {
 /// Frames of one socket.
 pub struct Frames(DefaultDirectRateLimiter);
 
-impl Default for Frames {
-    fn default() -> Self {
-        Self(RateLimiter::direct(quota(limits::FRAMES_PER_SECOND, limits::FRAMES_BURST)))
-    }
-}
-
 impl Frames {
+    /// As [`Rates::of`].
+    pub fn of(rehearsal: bool) -> Self {
+        let times = if rehearsal { limits::REHEARSAL_RATES_TIMES } else { 1 };
+        Self(RateLimiter::direct(quota(limits::FRAMES_PER_SECOND * times, limits::FRAMES_BURST * times)))
+    }
+
     pub fn check(&self) -> Result<(), Problem> {
         self.0.check().map_err(|until| slow_down(until.wait_time_from(DefaultClock::default().now())))
     }
@@ -121,5 +131,12 @@ mod tests {
         assert!((1..=1_000).contains(&wait_ms), "{wait_ms}");
         assert!(rates.pick(RegOrd(2)).is_ok());
         assert!(rates.ask(RegOrd(1)).is_ok(), "an ask is never spent by picks");
+    }
+
+    /// OP-38: one connection of a load run taps as often as it can. Mutation caught: `rehearsal` not looked at.
+    #[test]
+    fn a_rehearsals_taps_are_counted_and_not_refused() {
+        let (rates, frames) = (Rates::of(true), Frames::of(true));
+        assert!((0..50_000).all(|_| rates.pick(RegOrd(1)).is_ok() && frames.check().is_ok()));
     }
 }

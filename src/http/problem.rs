@@ -73,6 +73,8 @@ codes! {
     PreflightFailed = "PREFLIGHT_FAILED", UNPROCESSABLE_ENTITY, "The check before publication found obstacles";
     ReferenceUsed = "REFERENCE_USED", CONFLICT, "The reference was used for another payment";
     AlreadyExtended = "ALREADY_EXTENDED", CONFLICT, "The hold was extended once already";
+    NotARehearsal = "NOT_A_REHEARSAL", CONFLICT, "Only a rehearsal with simulated buyers allows this";
+    RehearsalsTooMany = "REHEARSALS_TOO_MANY", CONFLICT, "Clear a rehearsal before making another";
     FileUnreadable = "FILE_UNREADABLE", UNPROCESSABLE_ENTITY, "The file can not be read as a spreadsheet";
 }
 

@@ -46,6 +46,7 @@ pub struct Overview {
     pub id: OpeningId,
     pub project: ProjectId,
     pub project_name: String,
+    pub rehearsal: bool,
     pub simulated: bool,
     pub settings: Settings,
     pub phase: Phase,
@@ -85,12 +86,22 @@ pub async fn projects(read: &mut Reader) -> Result<Vec<Project>, StoreError> {
     fetch_all!(read, Project, "SELECT id, name, time_zone FROM project ORDER BY created_at, id")
 }
 
-/// A new draft. `simulated` labels an opening whose buyers are a program's.
+/// What an opening is for. Everybody who sees it is told when its buyers are a program's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    Sale,
+    /// `kaipan demo`: made-up homes and a simulated crowd.
+    Demo,
+    /// Another opening's homes and simulated buyers; its claims occupy no home.
+    Rehearsal,
+}
+
+/// A new draft.
 pub async fn create_opening(
     tx: &mut Tx,
     project: &ProjectId,
     settings: &Settings,
-    simulated: bool,
+    intent: Intent,
     now: Micros,
 ) -> Result<OpeningId, DraftError> {
     settings.check()?;
@@ -110,8 +121,8 @@ pub async fn create_opening(
         OrgId::default_org(),
         project,
         settings.name.trim(),
-        false,
-        simulated,
+        intent == Intent::Rehearsal,
+        intent != Intent::Sale,
         settings.hold,
         settings.favourites_max,
         settings.deposit.home,
@@ -256,6 +267,7 @@ struct OverviewRow {
     project_id: ProjectId,
     project_name: String,
     name: String,
+    rehearsal: bool,
     simulated: bool,
     hold_us: Micros,
     favourites_max: i64,
@@ -279,9 +291,14 @@ struct OverviewRow {
     end_at: Micros,
 }
 
-/// All openings, newest first.
+/// All openings, newest first; a rehearsal that was cleared is gone.
 pub async fn overviews(read: &mut Reader) -> Result<Vec<Overview>, StoreError> {
-    let ids = fetch_all!(read, (OpeningId,), "SELECT id FROM opening ORDER BY created_at DESC, id DESC")?;
+    let ids = fetch_all!(
+        read,
+        (OpeningId,),
+        "SELECT o.id FROM opening o JOIN opening_head h ON h.opening_id = o.id
+         WHERE NOT (o.rehearsal AND h.phase = 'disabled') ORDER BY o.created_at DESC, o.id DESC"
+    )?;
     let mut all = Vec::with_capacity(ids.len());
     for (id,) in ids {
         all.extend(overview(read, &id).await?);
@@ -293,8 +310,8 @@ pub async fn overview(read: &mut Reader, opening: &OpeningId) -> Result<Option<O
     let row = fetch_optional!(
         read,
         OverviewRow,
-        "SELECT o.id, o.project_id, p.name AS project_name, o.name, o.simulated, o.hold_us, o.favourites_max,
-                o.deposit_home_fen, o.deposit_parking_fen, o.deposit_shop_fen, o.deposit_storage_fen,
+        "SELECT o.id, o.project_id, p.name AS project_name, o.name, o.rehearsal, o.simulated, o.hold_us,
+                o.favourites_max, o.deposit_home_fen, o.deposit_parking_fen, o.deposit_shop_fen, o.deposit_storage_fen,
                 o.quota_home, o.quota_parking, o.quota_shop, o.quota_storage,
                 o.household_home, o.household_parking, o.household_shop, o.household_storage,
                 o.units_hash, o.roster_hash, h.phase, h.paused, h.start_at, h.end_at
@@ -341,6 +358,7 @@ impl OverviewRow {
             id: self.id,
             project: self.project_id,
             project_name: self.project_name,
+            rehearsal: self.rehearsal,
             simulated: self.simulated,
             settings: Settings {
                 name: self.name,

@@ -40,6 +40,8 @@ pub mod openings;
 pub mod preflight;
 /// Check, publish, unpublish.
 pub mod publish;
+/// An isolated copy of an opening, with simulated buyers.
+pub mod rehearse;
 /// Counts for console and metrics.
 pub mod stats;
 /// A pick after its first look.

@@ -26,6 +26,8 @@ pub enum PublishError {
     /// Unpublishing is possible before the start only.
     #[error("the opening has started")]
     Started,
+    #[error("the opening is not a rehearsal")]
+    NotARehearsal,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -117,6 +119,30 @@ pub async fn retire(
     };
     let (head, now) = take(tx, opening, phase).await?;
     step(tx, head, phase, now, vec![event]).await
+}
+
+/// Ends a rehearsal in whatever phase it is and takes it out of use. Picks under way are decided anew under the head row
+/// and hear that it is closed.
+pub async fn clear_rehearsal(
+    tx: &mut LedgerTx,
+    opening: &OpeningId,
+    by: Option<&StaffId>,
+) -> Result<(), PublishError> {
+    let head = take_any(tx, opening).await?;
+    let (rehearsal,) = fetch_one!(db(tx)?, (bool,), "SELECT rehearsal FROM opening WHERE id = $1", opening)?;
+    if !rehearsal {
+        return Err(PublishError::NotARehearsal);
+    }
+    let now = tx.now(&head).await?;
+    let phase = control_of(&head)?.phase;
+    if phase == Phase::Disabled {
+        return Ok(());
+    }
+    let closed = Event::Closed { by: by.cloned() };
+    let mut events = if phase.is_running() { vec![closed] } else { Vec::new() };
+    // The command line has no number; its entry in the staff log says who it was.
+    events.extend(by.map(|by| Event::Disabled { by: by.clone() }));
+    step(tx, head, Phase::Disabled, now, events).await
 }
 
 #[derive(Debug, Clone, Copy)]

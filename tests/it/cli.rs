@@ -68,6 +68,7 @@ async fn op_3_an_opening_is_prepared_and_published_by_commands_alone(#[case] dat
         "favourites_max": 5, "quota": {"home": 1, "parking": 2, "shop": 1, "storage": 1},
         "deposit_fen": {"home": 5_000_050, "parking": 0, "shop": 0, "storage": 0},
         "units_hash": published["units_hash"], "roster_hash": published["roster_hash"], "simulated": false,
+        "rehearsal": false,
     });
     for (field, value) in expected.as_object().unwrap() {
         assert_eq!(&public[field], value, "{field} of {public}");

@@ -23,6 +23,7 @@ mod hold;
 mod import;
 mod pick;
 mod prepare;
+mod rehearsal;
 mod roles;
 mod second;
 mod secrets;

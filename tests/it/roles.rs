@@ -20,6 +20,7 @@ const RIGHTS: &[(&str, &[&str])] = &[
     ("export", &["admin", "manager", "auditor"]),
     ("outbox", &["admin"]),
     ("audit", &["admin", "auditor"]),
+    ("rehearse", &["admin", "manager"]),
     (SIGNED_IN, &["admin", "manager", "cashier", "auditor"]),
 ];
 
@@ -93,6 +94,10 @@ fn routes() -> Vec<(&'static str, &'static str, &'static str, Sent)> {
         ("GET", "/openings/{id}/results.csv", "export", Sent::No),
         ("GET", "/openings/{id}/outbox", "outbox", Sent::No),
         ("GET", "/log", "audit", Sent::No),
+        ("POST", "/openings/{id}/rehearsals", "rehearse", Sent::Json(json!({}))),
+        ("DELETE", "/openings/{id}/rehearsal", "rehearse", Sent::No),
+        ("POST", "/openings/{id}/sessions", "rehearse", Sent::Json(json!({"first": 0, "count": 1}))),
+        ("GET", "/openings/{id}/truth", "audit", Sent::No),
         ("DELETE", "/session", NOTHING, Sent::No),
     ]
 }

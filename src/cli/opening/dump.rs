@@ -8,8 +8,7 @@ use crate::app::data::open_to_read;
 use crate::cli::desk::Failure;
 use crate::config::DataSettings;
 use crate::domain::ids::OpeningId;
-use crate::opening::dump;
-use crate::store::Ledger;
+use crate::opening::dump::Dump;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -25,11 +24,13 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { opening, json: _, data } = arguments;
     let db = open_to_read(&data.resolve()).await?;
-    let ledger = Ledger::from(db.clone());
-    let dumped = dump::dump(&ledger, &mut db.read().await?, &opening).await?;
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, &dumped).map_err(io::Error::from)?;
+    let mut dump = Dump::new(db.clone(), opening);
+    let mut out = io::BufWriter::new(io::stdout());
+    while let Some(piece) = dump.next().await? {
+        out.write_all(&piece)?;
+    }
     writeln!(out)?;
+    out.flush()?;
     db.close().await;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod dump;
 mod lists;
+mod rehearse;
 mod settings;
 mod show;
 mod units;
@@ -43,6 +44,8 @@ enum What {
     Publish(OnOpening),
     /// Take a published opening back, before its start
     Unpublish(OnOpening),
+    /// Copy an opening's homes, simulate its buyers, and publish the copy to start soon
+    Rehearse(rehearse::Arguments),
     /// Print every claim and every journal entry of an opening; it may be running
     Dump(dump::Arguments),
 }
@@ -77,6 +80,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             What::Check(on) => lists::check(on).await,
             What::Publish(on) => lists::publish(on).await,
             What::Unpublish(on) => lists::unpublish(on).await,
+            What::Rehearse(arguments) => rehearse::run(arguments).await,
             What::Dump(arguments) => dump::run(arguments).await,
         }
     })

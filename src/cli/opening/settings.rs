@@ -14,7 +14,7 @@ use crate::domain::money::Fen;
 use crate::domain::time::Micros;
 use crate::identity::staff::LogEntry;
 use crate::limits::{FAVOURITES_MAX, HOLD_S_MAX, NAME_CHARS_MAX, OPENING_S_MAX, QUOTA_MAX, REASON_CHARS_MAX};
-use crate::opening::drafts::{self, Project, Settings};
+use crate::opening::drafts::{self, Intent, Project, Settings};
 
 #[derive(Args)]
 pub struct Create {
@@ -87,7 +87,7 @@ pub async fn create(create: Create) -> Result<(), Failure> {
     };
     terms.apply(&mut settings)?;
     let mut tx = desk.begin().await?;
-    let created = drafts::create_opening(&mut tx, &project.id, &settings, false, desk.now).await;
+    let created = drafts::create_opening(&mut tx, &project.id, &settings, Intent::Sale, desk.now).await;
     let id = created.map_err(refused)?;
     let entry =
         LogEntry { opening: Some(&id), action: "OPENING_CREATED", object: id.as_str(), params: json!({}) };

@@ -7,9 +7,11 @@ mod lists;
 mod live;
 mod log;
 mod openings;
+mod rehearsals;
 mod results;
 mod session;
 mod staff;
+mod truth;
 
 use axum::Router;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
@@ -65,6 +67,10 @@ fn api() -> OpenApiRouter<Console> {
         .routes(routes!(holds::reset_device))
         .routes(routes!(results::xlsx))
         .routes(routes!(results::csv))
+        .routes(routes!(rehearsals::add))
+        .routes(routes!(rehearsals::clear))
+        .routes(routes!(rehearsals::sign_in))
+        .routes(routes!(truth::truth))
         .routes(routes!(log::outbox))
         .routes(routes!(log::entries))
 }

@@ -12,7 +12,7 @@ use crate::console::{Console, problems};
 use crate::domain::ids::OpeningId;
 use crate::http::{Body, Code, Path, Problem};
 use crate::identity::Right;
-use crate::opening::drafts;
+use crate::opening::drafts::{self, Intent};
 use crate::store::Priority;
 
 #[utoipa::path(get, path = "/api/v1/projects", responses((status = 200, body = Projects)))]
@@ -57,7 +57,7 @@ pub async fn add(
     who.may(Right::Prepare)?;
     let mut tx = console.0.db.begin(Priority::Staff).await.map_err(problems::store)?;
     let created =
-        drafts::create_opening(&mut tx, &body.project, &body.settings(), false, console.now()).await;
+        drafts::create_opening(&mut tx, &body.project, &body.settings(), Intent::Sale, console.now()).await;
     let id = created.map_err(problems::draft)?;
     log(&console, &mut tx, &who, Some(&id), "OPENING_CREATED", id.as_str(), json!({})).await?;
     tx.commit().await.map_err(problems::store)?;

@@ -1,5 +1,7 @@
 //! What anyone may see of the published openings.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -10,12 +12,15 @@ use crate::gateway::core::Core;
 use crate::gateway::session::Here;
 use crate::gateway::wire;
 use crate::http::{Code, Path, Problem};
+use crate::opening::Live;
 
-/// Published openings.
+/// Published openings. A rehearsal with simulated buyers is found by its address only: a buyer who came across it the
+/// evening before would be told that nobody knows their phone.
 #[utoipa::path(get, path = "/api/v1/openings", responses((status = 200, body = wire::OpeningList)))]
 pub async fn list(State(core): State<Core>) -> Result<Json<wire::OpeningList>, Problem> {
     let mut openings = Vec::new();
-    for live in core.gateway.parts.openings.list() {
+    let public = |live: &Arc<Live>| !(live.facts.rehearsal && live.facts.simulated);
+    for live in core.gateway.parts.openings.list().into_iter().filter(public) {
         // One that was withdrawn since is not there any more.
         match core.gateway.find(&live.facts.id).await {
             Ok(open) => openings.push(open.opening()),

@@ -115,11 +115,11 @@ pub async fn serve(socket: WebSocket, core: Core, open: Arc<Open>, hub: Arc<Hub>
     let mut connection = Connection {
         socket,
         core,
+        frames: open.frames(),
         open,
         session,
         mailbox,
         seq: -1,
-        frames: Frames::default(),
         deciding: FuturesUnordered::new(),
         keys: HashSet::new(),
         pings,

@@ -41,6 +41,7 @@ pub fn opening(live: &Live, catalogue_hash: &str) -> Opening {
         catalogue_hash: catalogue_hash.to_owned(),
         units_hash: facts.units_hash.clone(),
         roster_hash: facts.roster_hash.clone(),
+        rehearsal: facts.rehearsal,
         simulated: facts.simulated,
     }
 }

@@ -46,6 +46,7 @@ pub struct Opening {
     pub catalogue_hash: String,
     pub units_hash: String,
     pub roster_hash: String,
+    pub rehearsal: bool,
     pub simulated: bool,
 }
 

@@ -17,6 +17,7 @@ mod device;
 mod devices;
 mod follow;
 mod sign_in;
+mod simulated;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use super::throttle::{Rate, Throttle};
 pub use code::CodeRequested;
 pub use devices::{DeviceEvent, DeviceRequest, DeviceRole, DeviceView, Devices};
 pub use sign_in::{Choice, SignInAttempt, SignedIn};
+pub use simulated::SimulatedSession;
 
 /// Who a verified token speaks for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -71,6 +73,8 @@ pub enum BuyerError {
     OpeningUnknown,
     #[error("no registration has this code")]
     RegistrationUnknown,
+    #[error("the opening is not a rehearsal with simulated buyers")]
+    NotARehearsal,
     #[error("a reason is required, of at most {max} characters")]
     ReasonInvalid { max: usize },
     #[error("a stored row does not read back")]
@@ -98,6 +102,7 @@ impl BuyerError {
             BuyerError::RequestGone => "DEVICE_REQUEST_GONE",
             BuyerError::OpeningUnknown => "OPENING_UNKNOWN",
             BuyerError::RegistrationUnknown => "REGISTRATION_UNKNOWN",
+            BuyerError::NotARehearsal => "NOT_A_REHEARSAL",
             BuyerError::ReasonInvalid { .. } => "REASON_INVALID",
             BuyerError::Corrupt | BuyerError::Store(_) | BuyerError::Vault(_) | BuyerError::Messaging(_) => {
                 "INTERNAL"

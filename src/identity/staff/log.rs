@@ -24,7 +24,8 @@ pub enum Actor {
 }
 
 impl Actor {
-    fn id(&self) -> Option<&StaffId> {
+    /// The account, where a person acts.
+    pub fn id(&self) -> Option<&StaffId> {
         match self {
             Actor::Person { id, .. } => Some(id),
             Actor::CommandLine | Actor::Demo => None,

@@ -25,14 +25,18 @@ names!(
         Export = "export",
         Outbox = "outbox",
         Audit = "audit",
+        Rehearse = "rehearse",
     }
 );
 
-/// The matrix. An auditor changes nothing; only an admin reads sign-in codes or makes accounts; the demo's crowd reads
+/// The matrix. Whoever may end a sale may rehearse one. An auditor changes nothing; only an admin reads sign-in codes or makes accounts; the demo's crowd reads
 /// codes and takes payments and sees nothing else.
 const MATRIX: &[(Role, &[Right])] = &[
     (Role::Admin, Right::ALL),
-    (Role::Manager, &[Right::View, Right::People, Right::Control, Right::Cashier, Right::Export]),
+    (
+        Role::Manager,
+        &[Right::View, Right::People, Right::Control, Right::Cashier, Right::Export, Right::Rehearse],
+    ),
     (Role::Cashier, &[Right::View, Right::Cashier]),
     (Role::Auditor, &[Right::View, Right::People, Right::Export, Right::Audit]),
     (Role::Crowd, &[Right::Cashier, Right::Outbox]),
@@ -57,12 +61,12 @@ mod tests {
     #[test]
     fn the_matrix_is_what_the_office_agreed_to() {
         let expected = "
-                     staff prepare view people control cashier export outbox audit
-            admin      x      x     x     x       x       x      x      x     x
-            manager    .      .     x     x       x       x      x      .     .
-            cashier    .      .     x     .       .       x      .      .     .
-            auditor    .      .     x     x       .       .      x      .     x
-            crowd      .      .     .     .       .       x      .      x     .
+                     staff prepare view people control cashier export outbox audit rehearse
+            admin      x      x     x     x       x       x      x      x     x      x
+            manager    .      .     x     x       x       x      x      .     .      x
+            cashier    .      .     x     .       .       x      .      .     .      .
+            auditor    .      .     x     x       .       .      x      .     x      .
+            crowd      .      .     .     .       .       x      .      x     .      .
         ";
         let mut lines = expected.lines().map(str::split_whitespace).filter(|words| words.clone().count() > 0);
         let rights: Vec<_> = lines.next().unwrap().map(|name| Right::from_name(name).unwrap()).collect();
@@ -80,7 +84,7 @@ mod tests {
 
     #[test]
     fn nobody_who_only_reads_may_change_anything() {
-        let changes = [Right::Staff, Right::Prepare, Right::Control, Right::Cashier];
+        let changes = [Right::Staff, Right::Prepare, Right::Control, Right::Cashier, Right::Rehearse];
         assert!(changes.iter().all(|right| !Role::Auditor.may(*right)));
     }
 }

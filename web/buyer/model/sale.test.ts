@@ -34,7 +34,7 @@ class FakeSocket {
 const opening: Opening = {
   id: "o", name: "n", project_name: "p", phase: "armed", paused: false, start_ms: 60_000, end_ms: 600_000, now_ms: 0, hold_s: 900,
   favourites_max: 10, participants: 1, deposit_fen: { home: 1, parking: 1, shop: 1, storage: 1 },
-  quota: { home: 1, parking: 1, shop: 1, storage: 1 }, catalogue_hash: "h1", units_hash: "u", roster_hash: "r", simulated: false,
+  quota: { home: 1, parking: 1, shop: 1, storage: 1 }, catalogue_hash: "h1", units_hash: "u", roster_hash: "r", rehearsal: false, simulated: false,
 };
 const unit = { unit: 0, kind: "home" as const, building: "1#", floor: "2", room: "201", total_fen: 1 };
 const hello = { t: "hello", protocol: 1, opening: "o", now_ms: 5, phase: "armed", paused: false, start_ms: 60_000, end_ms: 600_000, device: "anonymous", seq: 1 };

@@ -12,6 +12,7 @@ export const RIGHTS = [
   "outbox",
   "staff",
   "audit",
+  "rehearse",
 ] as const;
 export type Right = (typeof RIGHTS)[number];
 
@@ -20,8 +21,8 @@ export const ROLES = ["admin", "manager", "cashier", "auditor"] as const;
 export type Role = (typeof ROLES)[number] | "crowd";
 
 const TABLE: Record<Role, readonly Right[]> = {
-  admin: ["view", "prepare", "people", "control", "cashier", "export", "outbox", "staff", "audit"],
-  manager: ["view", "people", "control", "cashier", "export"],
+  admin: ["view", "prepare", "people", "control", "cashier", "export", "outbox", "staff", "audit", "rehearse"],
+  manager: ["view", "people", "control", "cashier", "export", "rehearse"],
   cashier: ["view", "cashier"],
   auditor: ["view", "people", "export", "audit"],
   crowd: ["cashier", "outbox"],

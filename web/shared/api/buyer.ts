@@ -25,6 +25,7 @@ export interface Opening {
   catalogue_hash: string;
   units_hash: string;
   roster_hash: string;
+  rehearsal: boolean;
   simulated: boolean;
 }
 

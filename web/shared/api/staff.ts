@@ -50,6 +50,7 @@ export interface OpeningAdmin extends OpeningDraft {
   registrations: { total: number; earnest_fen: number };
   units_hash?: string | null;
   roster_hash?: string | null;
+  rehearsal?: boolean;
   simulated?: boolean;
   buyer_url: string;
   screen_url: string;

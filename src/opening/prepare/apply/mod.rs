@@ -78,18 +78,23 @@ struct Draft {
     quota_home: i64,
     phase: String,
     control_version: i64,
+    /// A rehearsal's simulated buyers are made, not imported: nobody real may come among them, because staff may sign
+    /// in for them.
+    is_rehearsed: bool,
 }
 
 async fn draft(on: &mut Reader, opening: &OpeningId) -> Result<Draft, ImportError> {
     let found = fetch_optional!(
         on,
         Draft,
-        "SELECT o.org_id, o.project_id, o.quota_home, h.phase, h.control_version
+        "SELECT o.org_id, o.project_id, o.quota_home, h.phase, h.control_version,
+                o.rehearsal AND o.simulated AS is_rehearsed
          FROM opening o JOIN opening_head h ON h.opening_id = o.id WHERE o.id = $1",
         opening
     )?;
     match found {
         None => Err(ImportError::OpeningUnknown),
+        Some(draft) if draft.is_rehearsed => Err(ImportError::AlreadyPublished),
         Some(draft) if Phase::from_name(&draft.phase).is_some_and(Phase::is_editable) => Ok(draft),
         Some(_) => Err(ImportError::AlreadyPublished),
     }
