@@ -3,6 +3,9 @@
 //! A group that failed is tried again as it is. That is safe whatever became of it: picks are recognised by their
 //! keys, commands by the generation they name, so a commit whose answer was lost is found, not repeated.
 
+#[cfg(test)]
+mod measure;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;

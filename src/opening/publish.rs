@@ -59,7 +59,8 @@ pub async fn publish(tx: &mut LedgerTx, opening: &OpeningId) -> Result<Preflight
         end_at: head.end_at,
     }];
     let claims = withheld_claims(tx, opening, now, head.next_seq + 1).await?;
-    tx.insert_claims(&claims).await?;
+    // A withheld home that another opening holds stays that one's.
+    tx.insert_claims(&claims.iter().collect::<Vec<_>>()).await?;
     recorded.extend(
         claims.iter().map(|claim| Event::Withheld { claim: claim.row.id.clone(), unit: claim.row.unit() }),
     );

@@ -4,6 +4,7 @@
 //! and its siblings). The store knows nothing of openings' rules, of Redis, of HTTP: it runs transactions and says
 //! truthfully how they ended. `tests/it/sql.rs` prepares every query on both databases.
 
+pub(crate) mod batch;
 mod db;
 mod error;
 mod ledger;
@@ -21,7 +22,9 @@ pub use ledger::{
     ClaimRow, Entry, Head, Keyed, Ledger, LedgerTx, NewClaim, NewPlace, PaymentRow, SettledPayment,
 };
 pub use lock::{FolderLock, FolderLockError};
-pub(crate) use macros::{execute, fetch_all, fetch_one, fetch_optional, insert_rows};
+pub(crate) use macros::{
+    execute, execute_rows, fetch_all, fetch_one, fetch_optional, fetch_rows, insert_rows,
+};
 pub use queue::Priority;
 
 #[cfg(test)]

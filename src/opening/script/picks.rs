@@ -4,20 +4,26 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Script, claim_of, control_of};
-use crate::domain::ids::{ClaimId, RegOrd};
-use crate::opening::answer::{Answer, ClaimState, HolderKind, Key, Refusal};
+use crate::domain::ids::{ClaimId, RegOrd, UnitOrd};
+use crate::opening::answer::{Answer, Claim, ClaimState, HolderKind, Key, Refusal};
 use crate::opening::event::Event;
 use crate::opening::facts::{Holder, Unit};
 use crate::opening::job::Pick;
 use crate::store::{ClaimRow, Keyed, NewClaim, NewPlace, StoreError};
 
-/// A claim of this group that the unit's index let in.
-struct Granted<'p> {
+/// A pick of this group that nothing has refused so far.
+struct Candidate<'p> {
     /// Where its pick stands in the group.
     at: usize,
     pick: &'p Pick,
     unit: &'p Unit,
-    row: ClaimRow,
+    claim: NewClaim,
+}
+
+impl Candidate<'_> {
+    fn id(&self) -> &ClaimId {
+        &self.claim.row.id
+    }
 }
 
 impl Script<'_> {
@@ -38,40 +44,66 @@ impl Script<'_> {
                 (None, None) => *answer = Some(Answer::No(Refusal::UnitUnknown)),
                 (None, Some(unit)) => {
                     let seq = self.head.next_seq + i64::try_from(candidates.len()).unwrap_or(0);
-                    candidates.push(Granted { at, pick, unit, row: self.new_claim(pick, unit, seq) });
+                    candidates.push(Candidate { at, pick, unit, claim: self.new_claim(pick, unit, seq) });
                 }
             }
         }
 
         let refused = self.claim_units(&mut candidates).await?;
-        for (at, pick) in refused {
-            let answer = self.why_taken(pick).await?;
+        for (at, answer) in self.why_taken(&refused).await? {
             put(&mut answers, at, answer);
         }
         let over = self.claim_places(&mut candidates).await?;
         for (at, refusal) in over {
             put(&mut answers, at, Answer::No(refusal));
         }
-
-        for granted in candidates {
-            let seq = self.record(Event::Held {
-                claim: granted.row.id.clone(),
-                unit: granted.pick.unit,
-                registration: granted.pick.who,
-                key: granted.pick.key.as_str().to_owned(),
-                code: granted.row.code.clone(),
-                deposit_fen: granted.row.deposit_fen,
-                deadline_at: granted.row.deadline_at.unwrap_or(self.now),
-            });
-            if seq != granted.row.seq {
-                self.tx.number_claim(&granted.row.id, seq).await?;
-            }
-            let row = ClaimRow { seq, changed_seq: seq, ..granted.row };
-            if let Some(claim) = claim_of(&row)? {
-                put(&mut answers, granted.at, Answer::Yes(Arc::new(claim)));
-            }
+        for (at, claim) in self.grant(candidates).await? {
+            put(&mut answers, at, Answer::Yes(Arc::new(claim)));
         }
         Ok(answers.into_iter().map(|answer| answer.unwrap_or(Answer::Unknown)).collect())
+    }
+
+    /// Numbers and records what is left: these are granted.
+    async fn grant(&mut self, candidates: Vec<Candidate<'_>>) -> Result<Vec<(usize, Claim)>, StoreError> {
+        let mut granted = Vec::with_capacity(candidates.len());
+        let mut moved = Vec::new();
+        for Candidate { at, pick, claim: NewClaim { row, .. }, .. } in candidates {
+            let deadline_at = row.deadline_at.unwrap_or(self.now);
+            let seq = self.record(Event::Held {
+                claim: row.id.clone(),
+                unit: pick.unit,
+                registration: pick.who,
+                key: pick.key.as_str().to_owned(),
+                code: row.code.clone(),
+                deposit_fen: row.deposit_fen,
+                deadline_at,
+            });
+            // Those before it that were refused left their numbers.
+            if seq != row.seq {
+                moved.push((row.id.clone(), seq));
+            }
+            let claim = Claim {
+                id: row.id,
+                unit: pick.unit,
+                registration: pick.who,
+                key: pick.key.clone(),
+                state: ClaimState::Held,
+                generation: row.generation,
+                code: row.code,
+                deposit: row.deposit_fen,
+                paid: row.paid_fen,
+                deadline_at: Some(deadline_at),
+                extended: row.extended,
+                created_at: row.created_at,
+                seq,
+            };
+            granted.push((at, claim));
+        }
+        if !moved.is_empty() {
+            let moved: Vec<(&ClaimId, i64)> = moved.iter().map(|(claim, seq)| (claim, *seq)).collect();
+            self.tx.number_claims(&moved).await?;
+        }
+        Ok(granted)
     }
 
     /// Idempotency before every rule: a key that is already recorded answers as recorded.
@@ -84,32 +116,34 @@ impl Script<'_> {
             return Ok(());
         }
         let keys: Vec<(RegOrd, &str)> = picks.iter().map(|pick| (pick.who, pick.key.as_str())).collect();
+        let mut recorded: HashMap<(RegOrd, String), Answer> = HashMap::new();
         for keyed in self.tx.keyed(&keys).await? {
-            let (who, key, answer) = match keyed {
+            match keyed {
                 Keyed::Tombstone { registration, key } => {
-                    (registration, key, Answer::No(Refusal::NotRecorded))
+                    recorded.insert((registration, key), Answer::No(Refusal::NotRecorded));
                 }
-                Keyed::Claim(row) => match claim_of(&row)? {
-                    Some(claim) => {
-                        (claim.registration, claim.key.as_str().to_owned(), Answer::Yes(Arc::new(claim)))
+                Keyed::Claim(row) => {
+                    if let Some(claim) = claim_of(&row)? {
+                        let key = claim.key.as_str().to_owned();
+                        recorded.insert((claim.registration, key), Answer::Yes(Arc::new(claim)));
                     }
-                    None => continue,
-                },
-            };
-            for (pick, slot) in picks.iter().zip(answers.iter_mut()) {
-                if pick.who == who && pick.key.as_str() == key {
-                    *slot = Some(answer.clone());
                 }
             }
+        }
+        if recorded.is_empty() {
+            return Ok(());
+        }
+        for (pick, slot) in picks.iter().zip(answers.iter_mut()) {
+            *slot = recorded.get(&(pick.who, pick.key.as_str().to_owned())).cloned();
         }
         Ok(())
     }
 
-    fn new_claim(&self, pick: &Pick, unit: &Unit, seq: i64) -> ClaimRow {
+    fn new_claim(&self, pick: &Pick, unit: &Unit, seq: i64) -> NewClaim {
         let id = ClaimId::generate();
         // The random end of the id, read out at the cashier's desk.
         let code = id.as_str().chars().skip(20).collect();
-        ClaimRow {
+        let row = ClaimRow {
             id,
             unit_ord: i64::from(pick.unit.0),
             registration_ord: Some(i64::from(pick.who.0)),
@@ -127,74 +161,78 @@ impl Script<'_> {
             seq,
             changed_seq: seq,
             reason: None,
-        }
+        };
+        NewClaim { row, property_id: unit.property.clone(), rehearsal: self.facts.rehearsal }
     }
 
     /// Offers the candidates to the unique indexes; those refused leave `candidates` and are returned.
     async fn claim_units<'p>(
         &mut self,
-        candidates: &mut Vec<Granted<'p>>,
+        candidates: &mut Vec<Candidate<'p>>,
     ) -> Result<Vec<(usize, &'p Pick)>, StoreError> {
-        let claims: Vec<NewClaim> = candidates
-            .iter()
-            .map(|candidate| NewClaim {
-                row: candidate.row.clone(),
-                property_id: candidate.unit.property.clone(),
-                rehearsal: self.facts.rehearsal,
-            })
-            .collect();
-        let accepted: HashSet<ClaimId> = self.tx.insert_claims(&claims).await?.into_iter().collect();
-        let mut refused = Vec::new();
-        candidates.retain(|candidate| {
-            let kept = accepted.contains(&candidate.row.id);
-            if !kept {
-                refused.push((candidate.at, candidate.pick));
-            }
-            kept
-        });
-        Ok(refused)
+        let claims: Vec<&NewClaim> = candidates.iter().map(|candidate| &candidate.claim).collect();
+        let refused: HashSet<ClaimId> = self.tx.insert_claims(&claims).await?.into_iter().collect();
+        if refused.is_empty() {
+            return Ok(Vec::new());
+        }
+        let taken = candidates.extract_if(.., |candidate| refused.contains(candidate.id()));
+        Ok(taken.map(|candidate| (candidate.at, candidate.pick)).collect())
     }
 
-    /// The database's word on a refused claim: whose the unit is.
-    async fn why_taken(&mut self, pick: &Pick) -> Result<Answer, StoreError> {
-        let taken = Answer::No(Refusal::Taken { unit: pick.unit });
-        let Some(row) = self.tx.occupant(pick.unit).await? else {
-            // Not in this opening: the same property is occupied in another one.
-            return Ok(taken);
+    /// The database's word on refused claims: whose the units are.
+    async fn why_taken(&mut self, refused: &[(usize, &Pick)]) -> Result<Vec<(usize, Answer)>, StoreError> {
+        if refused.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut units: Vec<UnitOrd> = refused.iter().map(|(_, pick)| pick.unit).collect();
+        units.sort_unstable();
+        units.dedup();
+        let mut owners: HashMap<UnitOrd, Option<Claim>> = HashMap::new();
+        for row in self.tx.occupants(&units).await? {
+            owners.insert(row.unit(), claim_of(&row)?);
+        }
+        let why = |pick: &Pick| {
+            let unit = pick.unit;
+            match owners.get(&unit) {
+                // Not in this opening: the same property is occupied in another one.
+                None => Answer::No(Refusal::Taken { unit }),
+                Some(None) => Answer::No(Refusal::Withheld { unit }),
+                Some(Some(claim)) if claim.registration == pick.who && claim.key == pick.key => {
+                    Answer::Yes(Arc::new(claim.clone()))
+                }
+                Some(Some(claim)) if claim.registration == pick.who => {
+                    Answer::No(Refusal::AlreadyYours { unit })
+                }
+                Some(Some(_)) => Answer::No(Refusal::Taken { unit }),
+            }
         };
-        Ok(match claim_of(&row)? {
-            None => Answer::No(Refusal::Withheld { unit: pick.unit }),
-            Some(claim) if claim.registration == pick.who && claim.key == pick.key => {
-                Answer::Yes(Arc::new(claim))
-            }
-            Some(claim) if claim.registration == pick.who => {
-                Answer::No(Refusal::AlreadyYours { unit: pick.unit })
-            }
-            Some(_) => taken,
-        })
+        Ok(refused.iter().map(|(at, pick)| (*at, why(pick))).collect())
     }
 
     /// Takes each candidate's numbered places. Those without one are taken back, leave `candidates`, and are
     /// returned with the reason.
     async fn claim_places(
         &mut self,
-        candidates: &mut Vec<Granted<'_>>,
+        candidates: &mut Vec<Candidate<'_>>,
     ) -> Result<Vec<(usize, Refusal)>, StoreError> {
         let facts = self.facts;
         let wanted: Vec<(ClaimId, &'static str, Vec<Holder>)> = candidates
             .iter()
-            .map(|c| (c.row.id.clone(), c.unit.kind.as_str(), facts.holders(c.pick.who, c.unit.kind)))
+            .map(|c| (c.id().clone(), c.unit.kind.as_str(), facts.holders(c.pick.who, c.unit.kind)))
             .collect();
         let without = self.take_places(&wanted).await?;
-        let mut over = Vec::new();
-        for candidate in candidates.iter() {
-            if let Some(holder) = without.get(&candidate.row.id) {
-                self.tx.delete_claim(&candidate.row.id).await?;
-                over.push((candidate.at, Refusal::QuotaUsed { holder: *holder, kind: candidate.unit.kind }));
-            }
+        if without.is_empty() {
+            return Ok(Vec::new());
         }
-        candidates.retain(|candidate| !without.contains_key(&candidate.row.id));
-        Ok(over)
+        let over: Vec<Candidate<'_>> =
+            candidates.extract_if(.., |candidate| without.contains_key(candidate.id())).collect();
+        let ids: Vec<&ClaimId> = over.iter().map(Candidate::id).collect();
+        self.tx.delete_claims(&ids).await?;
+        let refusal = |candidate: &Candidate<'_>| {
+            let holder = *without.get(candidate.id())?;
+            Some((candidate.at, Refusal::QuotaUsed { holder, kind: candidate.unit.kind }))
+        };
+        Ok(over.iter().filter_map(refusal).collect())
     }
 
     /// Tries place 0, 1, 2 … for every claim at once; returns the claims that found no place, with whose quota was
@@ -224,8 +262,9 @@ impl Script<'_> {
                 if open.is_empty() {
                     break;
                 }
-                let got = self.tx.insert_places(&numbered(&open, place)).await?;
-                open.retain(|(claim, _, _)| !got.contains(claim));
+                let refused: HashSet<ClaimId> =
+                    self.tx.insert_places(&numbered(&open, place)).await?.into_iter().collect();
+                open.retain(|(claim, _, _)| refused.contains(*claim));
                 place += 1;
             }
         }

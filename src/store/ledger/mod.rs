@@ -3,10 +3,11 @@
 //!
 //! - [`LedgerTx::take_head`] first: it queues all who change an opening, fences an old epoch, and makes commit order
 //!   the order of the sequence;
-//! - [`LedgerTx::insert_claims`] and [`LedgerTx::insert_places`] return what the unique indexes let through.
+//! - [`LedgerTx::insert_claims`] and [`LedgerTx::insert_places`] return what the unique indexes refused.
 //!
 //! [`Ledger::Sim`] is the simulator's twin: same operations, tables in memory, faults on purpose. It exists in tests.
 
+mod groups;
 mod rows;
 #[cfg(test)]
 pub mod sim;
@@ -157,32 +158,32 @@ impl LedgerTx {
 
     /// What is recorded under these keys: a claim or a tombstone.
     pub async fn keyed(&mut self, keys: &[(RegOrd, &str)]) -> Result<Vec<Keyed>, StoreError> {
-        on!(self, tx, sql::keyed(tx, &self.opening, keys), keyed(keys))
+        on!(self, tx, groups::keyed(tx, &self.opening, keys), keyed(keys))
     }
 
-    /// Inserts claims and returns the ids that the unique indexes let in.
-    pub async fn insert_claims(&mut self, claims: &[NewClaim]) -> Result<Vec<ClaimId>, StoreError> {
-        on!(self, tx, sql::insert_claims(tx, &self.opening, claims), insert_claims(claims))
+    /// Inserts claims and returns the ids that a unique index refused: usually none.
+    pub async fn insert_claims(&mut self, claims: &[&NewClaim]) -> Result<Vec<ClaimId>, StoreError> {
+        on!(self, tx, groups::insert_claims(tx, &self.opening, claims), insert_claims(claims))
     }
 
-    /// Takes numbered places, of one kind of holder, and returns the claims whose place was free.
+    /// Takes numbered places, of one kind of holder, and returns the claims whose place was not free.
     pub async fn insert_places(&mut self, places: &[NewPlace]) -> Result<Vec<ClaimId>, StoreError> {
-        on!(self, tx, sql::insert_places(tx, &self.opening, places), insert_places(places))
+        on!(self, tx, groups::insert_places(tx, &self.opening, places), insert_places(places))
     }
 
-    /// Takes back a claim of this same transaction, whose quota turned out to be used.
-    pub async fn delete_claim(&mut self, claim: &ClaimId) -> Result<(), StoreError> {
-        on!(self, tx, sql::delete_claim(tx, claim), delete_claim(claim))
+    /// Takes back claims of this same transaction, whose quota turned out to be used.
+    pub async fn delete_claims(&mut self, claims: &[&ClaimId]) -> Result<(), StoreError> {
+        on!(self, tx, groups::delete_claims(tx, claims), delete_claims(claims))
     }
 
-    /// Corrects the sequence of a claim of this same transaction, after others before it were refused.
-    pub async fn number_claim(&mut self, claim: &ClaimId, seq: i64) -> Result<(), StoreError> {
-        on!(self, tx, sql::number_claim(tx, claim, seq), number_claim(claim, seq))
+    /// Corrects the sequence of claims of this same transaction, after others before them were refused.
+    pub async fn number_claims(&mut self, claims: &[(&ClaimId, i64)]) -> Result<(), StoreError> {
+        on!(self, tx, groups::number_claims(tx, claims), number_claims(claims))
     }
 
-    /// The claim that occupies a unit, here or (the same property) in another opening.
-    pub async fn occupant(&mut self, unit: UnitOrd) -> Result<Option<ClaimRow>, StoreError> {
-        on!(self, tx, sql::occupant(tx, &self.opening, unit), occupant(unit))
+    /// The claims of this opening that occupy these units, in any order.
+    pub async fn occupants(&mut self, units: &[UnitOrd]) -> Result<Vec<ClaimRow>, StoreError> {
+        on!(self, tx, groups::occupants(tx, &self.opening, units), occupants(units))
     }
 
     pub async fn claim(&mut self, claim: &ClaimId) -> Result<Option<ClaimRow>, StoreError> {
@@ -230,7 +231,7 @@ impl LedgerTx {
     }
 
     pub async fn append_journal(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
-        on!(self, tx, sql::append_journal(tx, &self.opening, entries), append_journal(entries))
+        on!(self, tx, groups::append_journal(tx, &self.opening, entries), append_journal(entries))
     }
 
     pub async fn payment(&mut self, payment: &PaymentId) -> Result<Option<PaymentRow>, StoreError> {

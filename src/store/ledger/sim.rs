@@ -207,9 +207,9 @@ impl SimTx {
         Ok(found)
     }
 
-    pub(super) async fn insert_claims(&mut self, claims: &[NewClaim]) -> Result<Vec<ClaimId>, StoreError> {
+    pub(super) async fn insert_claims(&mut self, claims: &[&NewClaim]) -> Result<Vec<ClaimId>, StoreError> {
         self.db.step().await?;
-        let mut accepted = Vec::new();
+        let mut refused = Vec::new();
         let unit_index = self.db.faults().mutation != Mutation::NoUnitIndex;
         for claim in claims {
             let taken = unit_index
@@ -219,27 +219,29 @@ impl SimTx {
                     && row.registration_ord == claim.row.registration_ord
                     && row.request_key == claim.row.request_key
             });
-            if !taken && !keyed {
-                accepted.push(claim.row.id.clone());
+            if taken || keyed {
+                refused.push(claim.row.id.clone());
+            } else {
                 self.tables.claims.insert(claim.row.id.clone(), claim.row.clone());
                 self.tables.properties.insert(claim.row.id.clone(), claim.property_id.clone());
             }
         }
-        Ok(accepted)
+        Ok(refused)
     }
 
     pub(super) async fn insert_places(&mut self, places: &[NewPlace]) -> Result<Vec<ClaimId>, StoreError> {
         self.db.step().await?;
         let index = self.db.faults().mutation != Mutation::NoQuotaIndex;
-        let mut accepted = Vec::new();
+        let mut refused = Vec::new();
         for new in places {
             let taken = index
                 && self.tables.places.iter().any(|(_, kind, holder, class, place)| {
                     (*kind, holder.as_str(), *class, *place)
                         == (new.holder_kind, new.holder.as_str(), new.class, new.place)
                 });
-            if !taken {
-                accepted.push(new.claim.clone());
+            if taken {
+                refused.push(new.claim.clone());
+            } else {
                 self.tables.places.insert((
                     new.claim.clone(),
                     new.holder_kind,
@@ -249,28 +251,33 @@ impl SimTx {
                 ));
             }
         }
-        Ok(accepted)
+        Ok(refused)
     }
 
-    pub(super) async fn number_claim(&mut self, claim: &ClaimId, seq: i64) -> Result<(), StoreError> {
+    pub(super) async fn number_claims(&mut self, claims: &[(&ClaimId, i64)]) -> Result<(), StoreError> {
         self.db.step().await?;
-        if let Some(row) = self.tables.claims.get_mut(claim) {
-            row.seq = seq;
-            row.changed_seq = seq;
+        for (claim, seq) in claims {
+            if let Some(row) = self.tables.claims.get_mut(*claim) {
+                row.seq = *seq;
+                row.changed_seq = *seq;
+            }
         }
         Ok(())
     }
 
-    pub(super) async fn delete_claim(&mut self, claim: &ClaimId) -> Result<(), StoreError> {
+    pub(super) async fn delete_claims(&mut self, claims: &[&ClaimId]) -> Result<(), StoreError> {
         self.db.step().await?;
-        self.tables.places.retain(|place| place.0 != *claim);
-        self.tables.claims.remove(claim);
+        for claim in claims {
+            self.tables.places.retain(|place| place.0 != **claim);
+            self.tables.claims.remove(*claim);
+        }
         Ok(())
     }
 
-    pub(super) async fn occupant(&mut self, unit: UnitOrd) -> Result<Option<ClaimRow>, StoreError> {
+    pub(super) async fn occupants(&mut self, units: &[UnitOrd]) -> Result<Vec<ClaimRow>, StoreError> {
         self.db.step().await?;
-        Ok(self.tables.claims.values().find(|row| row.occupying && row.unit() == unit).cloned())
+        let claims = self.tables.claims.values();
+        Ok(claims.filter(|row| row.occupying && units.contains(&row.unit())).cloned().collect())
     }
 
     pub(super) async fn claim(&mut self, claim: &ClaimId) -> Result<Option<ClaimRow>, StoreError> {
