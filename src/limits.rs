@@ -153,7 +153,7 @@ pub const TICK_MS: u64 = 50;
 
 /// Ticks and events kept for who reads slowly; who is further behind takes a snapshot.
 pub const TICKS_KEPT: usize = 64;
-pub const EVENTS_KEPT: usize = 4_096;
+pub const EVENTS_KEPT: usize = 16_384;
 
 /// Journal entries read at once when catching up.
 pub const JOURNAL_PAGE: i64 = 5_000;
@@ -171,6 +171,10 @@ pub const CLOCK_OFF_US_MAX: i64 = 50_000;
 pub const LEASE_MS: i64 = 2_000;
 
 const _: () = assert!(COMMIT_GROUP <= COMMIT_QUEUE);
+const _: () = assert!(
+    EVENTS_KEPT >= COMMIT_QUEUE && EVENTS_KEPT >= JOURNAL_PAGE as usize,
+    "who listens may fall behind a sell-out in one burst, or a page of another gateway's journal"
+);
 const _: () = assert!((HEARTBEAT_MS as i64) * 4 <= LEASE_MS, "a lease survives a few missed heartbeats");
 const _: () = assert!(TICK_MS < PICK_WAIT_MS);
 

@@ -3,14 +3,20 @@
 //! A group that failed is tried again as it is. That is safe whatever became of it: picks are recognised by their
 //! keys, commands by the generation they name, so a commit whose answer was lost is found, not repeated.
 
+mod figures;
 #[cfg(test)]
 mod measure;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use figures::Figures;
 
 use super::answer::{Answer, Refusal};
 use super::event::Recorded;
@@ -38,14 +44,22 @@ struct Batch {
     replies: Vec<Reply>,
 }
 
+impl Batch {
+    fn jobs(&self) -> usize {
+        self.picks.len() + self.commands.len()
+    }
+}
+
 /// Runs until every handle to the opening is gone.
 pub(super) async fn run(live: Arc<Live>, mut jobs: mpsc::Receiver<Job>) {
+    let figures = Figures::of(&live.facts.id);
     let mut waiting = Vec::new();
     loop {
         // Drain all: while one group commits, the next gathers by itself.
         if jobs.recv_many(&mut waiting, COMMIT_GROUP).await == 0 {
             return;
         }
+        figures.waiting(waiting.len() + jobs.len());
         let mut batch = Batch::default();
         for job in waiting.drain(..) {
             match job {
@@ -56,17 +70,20 @@ pub(super) async fn run(live: Arc<Live>, mut jobs: mpsc::Receiver<Job>) {
                 }
             }
         }
-        live.commit(batch).await;
+        live.commit(batch, &figures).await;
+        figures.waiting(jobs.len());
     }
 }
 
 impl Live {
-    async fn commit(&self, batch: Batch) {
+    async fn commit(&self, batch: Batch, figures: &Figures) {
         let mut tries = 0_u32;
         let mut failures = 0;
         loop {
+            let begun = Instant::now();
             let error = match self.attempt(&batch).await {
                 Ok(Some((group, order))) => {
+                    figures.committed(batch.jobs(), begun.elapsed());
                     self.troubled.store(false, Ordering::Relaxed);
                     self.deliver(batch, group).await;
                     drop(order);
@@ -86,6 +103,7 @@ impl Live {
                 std::process::abort();
             }
             tracing::warn!(opening = %self.facts.id, %error, "a group of jobs was not committed; trying again");
+            figures.failed();
             self.troubled.store(true, Ordering::Relaxed);
             if !is_connection(&error) {
                 failures += 1;
@@ -130,8 +148,10 @@ impl Live {
             self.read_on(&mut applied).await;
         }
         for (pick, answer) in batch.picks.iter().zip(&answers) {
+            // Its own entry in the journal settled a granted pick's ticket. What is left is a refusal's, or belongs to a
+            // key that was granted long ago: such a pick may hold words of a claim that has ended since.
+            self.memory.undo_ticket(pick.who, &pick.key, &self.inventory);
             if let Answer::No(refusal) = answer {
-                self.memory.undo_ticket(pick.who, &pick.key, &self.inventory);
                 self.stats.refused(*refusal);
             }
             self.keys.settle(pick.who, &pick.key, answer);

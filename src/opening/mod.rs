@@ -58,6 +58,8 @@ mod script;
 mod settings;
 #[cfg(test)]
 mod sim;
+#[cfg(test)]
+mod testing;
 
 pub use live::{Live, PickError};
 pub use openings::Openings;

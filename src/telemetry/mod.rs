@@ -6,7 +6,7 @@ mod process;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
@@ -27,6 +27,8 @@ pub enum LogFormat {
 const SECONDS_BUCKETS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
+/// Jobs of one commit: from a quiet opening's one to [`crate::limits::COMMIT_GROUP`].
+const JOBS_BUCKETS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0];
 /// Histograms and summaries keep samples until somebody folds them in.
 const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 
@@ -59,7 +61,11 @@ pub struct Metrics {
 impl Metrics {
     /// Installs the process's recorder. Call once. `started_s`: when the process did, Unix time.
     pub fn install(started_s: f64) -> Result<Self, BuildError> {
-        let recorded = PrometheusBuilder::new().set_buckets(SECONDS_BUCKETS)?.install_recorder()?;
+        let jobs = Matcher::Full(names::COMMIT_JOBS.to_owned());
+        let recorded = PrometheusBuilder::new()
+            .set_buckets(SECONDS_BUCKETS)?
+            .set_buckets_for_metric(jobs, JOBS_BUCKETS)?
+            .install_recorder()?;
         names::describe();
         metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         Ok(Self { recorded, process: Process { started_s } })

@@ -39,6 +39,10 @@ metrics_list! {
     counter HTTP_PANICS = "kaipan_http_panics_total", "Handlers that panicked, by door; must stay 0";
     counter PICKS = "kaipan_picks_total", "Taps that reached gate 1 in this process, by opening";
     counter REFUSALS = "kaipan_refusals_total", "Picks refused in this process, by opening and code";
+    histogram COMMIT_SECONDS = "kaipan_commit_seconds", "From the begin of a transaction of picks and commands, its wait for SQLite's one writer included, to its commit, by opening; a pick's yes waits for this";
+    histogram COMMIT_JOBS = "kaipan_commit_jobs", "Picks and commands committed in one transaction, by opening; at most 2,000";
+    gauge COMMIT_WAITING = "kaipan_commit_waiting", "Picks and commands that wait for the committer or are being committed, by opening; at 16,384 more are told SLOW_DOWN";
+    counter COMMIT_FAILURES = "kaipan_commit_failures_total", "Transactions of picks and commands that failed and are tried again, by opening; should stay 0";
     gauge SIGNED_IN = "kaipan_signed_in", "Registrations that are signed in on some device, by opening";
     gauge CONNECTED = "kaipan_connected", "Registrations with a WebSocket to this process, by opening";
     gauge BOARD_SEQ = "kaipan_board_seq", "Journal sequence that this process's board shows, by opening";

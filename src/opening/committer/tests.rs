@@ -1,0 +1,25 @@
+use crate::domain::ids::{RegOrd, UnitOrd};
+use crate::opening::answer::{Answer, ClaimState, Key};
+use crate::opening::testing;
+use crate::store::testing as store_testing;
+
+/// OP-42: a key that memory has forgotten is still answered as recorded, and what its repetition held in memory goes
+/// back: the home is another buyer's to take.
+///
+/// Mutation that turned it red: tickets undone for refusals only. The unit stayed pending until the next start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_of_an_ended_claim_holds_no_unit() {
+    let (_folder, db) = store_testing::sqlite().await;
+    let running = testing::running(&db, 2).await;
+    let live = &running.live;
+    let (who, unit) = (RegOrd(0), UnitOrd(0));
+    let key = Key::parse("tap-00000001").unwrap();
+    let Ok(Answer::Yes(claim)) = live.pick(who, unit, key.clone()).await else { panic!("granted") };
+    live.give_up(who, claim.id.clone(), claim.generation).await.unwrap();
+    live.keys.forget(who, &key, &Answer::Unknown);
+
+    let Ok(Answer::Yes(again)) = live.pick(who, unit, key).await else { panic!("as recorded") };
+    assert_eq!((&again.id, again.state), (&claim.id, ClaimState::GivenUp));
+    let other = live.pick(RegOrd(1), unit, Key::parse("tap-00000002").unwrap()).await;
+    assert!(matches!(other, Ok(Answer::Yes(_))), "{other:?}");
+}
