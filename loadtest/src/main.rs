@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use kaipan_loadtest::crowd::plan::Plan;
 use kaipan_loadtest::crowd::run;
+use kaipan_loadtest::report::commands::{self, CompareArgs, MergeArgs, RenderArgs};
 use kaipan_loadtest::{audit, record};
 
 #[derive(Parser)]
@@ -36,6 +37,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make the page of a report again
+    Report(RenderArgs),
+    /// Join the reports of several machines that loaded one opening together, and audit all their taps at once
+    Merge(MergeArgs),
+    /// Show two reports side by side
+    Compare(CompareArgs),
 }
 
 fn main() -> ExitCode {
@@ -50,11 +57,18 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Crowd => play(),
         Command::Audit { record, truth, json } => judge(&record, &truth, json),
+        Command::Report(args) => commands::render(&args).map(exit),
+        Command::Merge(args) => commands::merged(&args, &mut io::stdout()).map(exit),
+        Command::Compare(args) => commands::compared(&args, &mut io::stdout()).map(exit),
     };
     outcome.unwrap_or_else(|sentence| {
         tracing::error!("{sentence}");
         ExitCode::from(2)
     })
+}
+
+fn exit(exit: commands::Exit) -> ExitCode {
+    ExitCode::from(exit as u8)
 }
 
 fn play() -> Result<ExitCode, String> {

@@ -10,9 +10,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit;
 
+/// What can be done with the files from the command line.
+pub mod commands;
+/// Two reports side by side.
+pub mod compare;
+/// Durations, exactly.
 pub mod histogram;
+/// The report as a page.
+pub mod html;
 /// The verdict and its reasons, from what the report itself says.
 pub mod judge;
+/// Several machines' reports as one.
+pub mod merge;
+/// The page's plots.
+pub mod plot;
+/// What happened when.
 pub mod series;
 /// Every word of a report, in two languages.
 pub mod words;
@@ -228,6 +240,15 @@ impl Audit {
             findings,
             examples,
         }
+    }
+
+    /// Counts by code, in the order in which the audit names its findings; what only a newer program knows comes last.
+    pub fn by_gravity(&self) -> impl Iterator<Item = (&str, u64)> {
+        let rank =
+            |code: &str| audit::Finding::CODES.iter().position(|known| *known == code).unwrap_or(usize::MAX);
+        let mut counts: Vec<_> = self.findings.iter().map(|(code, count)| (code.as_str(), *count)).collect();
+        counts.sort_by_key(|(code, _)| rank(code));
+        counts.into_iter()
     }
 }
 

@@ -89,8 +89,8 @@ const NOT_MEASURED: f64 = -1.0;
 /// All reasons, gravest first. Made from the report, so that no reader has to understand sentences.
 pub fn reasons(report: &Report) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    for (code, count) in report.audit.findings.iter().filter(|(_, count)| **count > 0) {
-        reasons.push(Reason::Found { code: code.clone(), count: *count });
+    for (code, count) in report.audit.by_gravity().filter(|(_, count)| *count > 0) {
+        reasons.push(Reason::Found { code: code.to_owned(), count });
     }
     if report.generator.saturated {
         let why = report.generator.why.clone().unwrap_or_default();
@@ -147,10 +147,12 @@ impl Reason {
             Self::NothingAudited => "没有任何点击可核对".to_owned(),
             Self::Unanswered { count } => format!("{count} 次点击没有答复"),
             Self::Above { name, limit, value } => {
-                let label = words::limit(name);
-                format!("{} {} 超过上限 {}", label.zh, figure(name, *value), figure(name, *limit))
+                let label = words::limit(name).map_or(name.as_str(), |text| text.zh);
+                format!("{label} {} 超过上限 {}", figure(name, *value), figure(name, *limit))
             }
-            Self::NotMeasured { name, .. } => format!("{} 本次没有测到", words::limit(name).zh),
+            Self::NotMeasured { name, .. } => {
+                format!("{} 本次没有测到", words::limit(name).map_or(name.as_str(), |text| text.zh))
+            }
         }
     }
 
@@ -161,10 +163,12 @@ impl Reason {
             Self::NothingAudited => "there was no tap to audit".to_owned(),
             Self::Unanswered { count } => format!("{count} taps without an answer"),
             Self::Above { name, limit, value } => {
-                let label = words::limit(name);
-                format!("{} {} is above {}", label.en, figure(name, *value), figure(name, *limit))
+                let label = words::limit(name).map_or(name.as_str(), |text| text.en);
+                format!("{label} {} is above {}", figure(name, *value), figure(name, *limit))
             }
-            Self::NotMeasured { name, .. } => format!("{} was not measured", words::limit(name).en),
+            Self::NotMeasured { name, .. } => {
+                format!("{} was not measured", words::limit(name).map_or(name.as_str(), |text| text.en))
+            }
         }
     }
 }

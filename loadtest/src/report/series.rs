@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 mod build;
+mod merge;
 pub use build::{Outcome, Recorder};
 
 /// Up to this distance from T (ms), buckets of this width (ms). Every edge is a multiple of the widths on both sides.

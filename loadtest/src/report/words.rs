@@ -1,10 +1,25 @@
 //! Every word that a report says, in Chinese and English side by side: a word without its twin does not compile.
 
+/// What the page says around the figures.
+pub mod page;
+
 /// One text in both languages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Text {
     pub zh: &'static str,
     pub en: &'static str,
+}
+
+impl Text {
+    /// Both languages with their `{places}` filled in.
+    pub fn with(&self, values: &[(&str, &str)]) -> (String, String) {
+        let fill = |text: &str| {
+            values
+                .iter()
+                .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+        };
+        (fill(self.zh), fill(self.en))
+    }
 }
 
 const fn text(zh: &'static str, en: &'static str) -> Text {
@@ -106,8 +121,52 @@ const LIMITS: [(&str, Text); 12] = [
     ("server_rss_mib", text("服务器内存", "server memory")),
 ];
 
-pub fn limit(name: &str) -> Text {
-    LIMITS.iter().find(|(known, _)| *known == name).map_or(OTHER, |(_, text)| *text)
+pub fn limit(name: &str) -> Option<Text> {
+    LIMITS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// Final answers and what else came back, by the protocol's codes.
+const ANSWERS: [(&str, Text); 24] = [
+    ("YES", text("抢到", "got it")),
+    ("TAKEN", text("已被选走", "taken")),
+    ("QUOTA_USED", text("名额已用", "quota used")),
+    ("ALREADY_YOURS", text("已是本人的", "already theirs")),
+    ("NOT_OPEN_YET", text("还没开始", "not open yet")),
+    ("CLOSED", text("已经结束", "closed")),
+    ("PAUSED", text("暂停中", "paused")),
+    ("NOT_ADMITTED", text("不在名单", "not admitted")),
+    ("NOT_YOUR_TURN", text("还没轮到", "not their turn")),
+    ("WITHHELD", text("暂不销售", "withheld")),
+    ("UNIT_UNKNOWN", text("没有这套房", "no such unit")),
+    ("NOT_RECORDED", text("没有收到这次点击", "tap not recorded")),
+    ("VIEWER_DEVICE", text("不是选房设备", "not the picking device")),
+    ("SLOW_DOWN", text("请求太快，稍后再试", "asked to slow down")),
+    ("OVERLOADED", text("服务器繁忙", "server overloaded")),
+    ("DRAINING", text("服务器即将停止", "server draining")),
+    ("NOT_READY", text("服务器还没就绪", "server not ready")),
+    ("TIMED_OUT", text("服务器超时", "server timed out")),
+    ("INTERNAL", text("服务器内部错误", "server error")),
+    ("KEY_REUSED", text("编号重复使用", "key reused")),
+    ("IN_PROGRESS", text("正在确认（重发）", "in progress, sent again")),
+    ("UNKNOWN", text("结果待查（再问）", "unknown, asked again")),
+    ("SILENCE", text("没有回音", "silence")),
+    ("LINK_LOST", text("连接中断", "connection lost")),
+];
+
+/// Nothing for a code that is not in the catalogue: the code itself then stands alone.
+pub fn answer(code: &str) -> Option<Text> {
+    ANSWERS.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+}
+
+/// What a histogram measures.
+const HISTOGRAMS: [(&str, Text); 3] = [
+    ("answer", text("点击到答复", "tap to answer")),
+    ("board", text("销控更新", "change to board")),
+    ("connect", text("建立连接", "connect")),
+];
+
+pub fn histogram(name: &str) -> Option<Text> {
+    HISTOGRAMS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 /// A figure with the unit that its name ends in.
@@ -116,6 +175,7 @@ pub fn figure(name: &str, value: f64) -> String {
         Some("ms") => format!("{} ms", rounded(value)),
         Some("us") => format!("{} µs", rounded(value)),
         Some("s") => format!("{} s", rounded(value)),
+        Some("bytes") => format!("{} GiB", rounded(value / (1024.0 * 1024.0 * 1024.0))),
         Some("mib") => format!("{} MiB", rounded(value)),
         Some("share") => format!("{} %", rounded(value * 100.0)),
         _ => rounded(value),
@@ -138,7 +198,7 @@ fn rounded(value: f64) -> String {
 mod tests {
     use super::*;
     use crate::audit::Finding;
-    use crate::report::judge;
+    use crate::report::{judge, names};
 
     /// Mutations: a finding, and a limit, without its words.
     #[test]
@@ -148,7 +208,51 @@ mod tests {
         }
         assert_eq!(FINDINGS.len(), Finding::CODES.len());
         for (name, _) in judge::LIMITS {
-            assert_ne!(limit(name), OTHER, "{name}");
+            assert!(limit(name).is_some(), "{name}");
+        }
+        for name in [names::ANSWER, names::BOARD, names::CONNECT] {
+            assert!(histogram(name).is_some(), "{name}");
+        }
+    }
+
+    /// Mutations: a place in one language only, Chinese missing, a full stop of the other language.
+    #[test]
+    fn both_languages_say_the_same() {
+        let places = |text: &str| {
+            let mut names: Vec<_> = text
+                .split('{')
+                .skip(1)
+                .filter_map(|rest| rest.split('}').next())
+                .map(str::to_owned)
+                .collect();
+            names.sort();
+            names
+        };
+        let codes = FINDINGS.iter().flat_map(|(_, name, meaning)| [*name, *meaning]);
+        let tables = LIMITS.iter().chain(&ANSWERS).chain(&HISTOGRAMS).map(|(_, text)| *text);
+        for text in codes.chain(tables).chain(page::ALL.iter().copied()) {
+            assert_eq!(places(text.zh), places(text.en), "{text:?}");
+            let chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+            assert!(chinese(text.zh) && !chinese(text.en) && !text.en.trim().is_empty(), "{text:?}");
+            assert_eq!(text.zh.ends_with('。'), text.en.ends_with('.'), "{text:?}");
+        }
+    }
+
+    /// Every reason of a no and every general code that docs/protocol.md names has a word here.
+    #[test]
+    fn the_protocols_reasons_have_words() {
+        let protocol = include_str!("../../../docs/protocol.md");
+        let reasons =
+            protocol.split("Reasons of a *no*:").nth(1).unwrap().split("The same key").next().unwrap();
+        let codes: Vec<_> = reasons
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .map(|code| code.split([' ', '{']).next().unwrap())
+            .collect();
+        assert!(codes.len() > 8, "{codes:?}");
+        for code in codes {
+            assert!(answer(code).is_some(), "{code}");
         }
     }
 
@@ -161,6 +265,7 @@ mod tests {
             ("answer_p99_ms", 0.25, "0.25 ms"),
             ("errors_share", 0.0125, "1.25 %"),
             ("server_rss_mib", 99.96, "100 MiB"),
+            ("memory_bytes", 16_700_000_000.0, "15.6 GiB"),
             ("unanswered_count", 3.0, "3"),
         ] {
             assert_eq!(figure(name, value), shown);
