@@ -16,8 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
-use crate::console::{self, Console};
-use crate::domain::time::Clock;
+use crate::console::{self, Console, LoadDoors, LoadRuns};
+use crate::domain::time::{Clock, Micros};
 use crate::gateway::Gateway;
 use crate::http::drain::Drain;
 use crate::http::health::Readiness;
@@ -78,8 +78,10 @@ async fn run(config: &Config, metrics: Metrics) -> Result<(), ServeError> {
 
     let doors = Doors { drain, readiness: Readiness::default(), metrics };
     let gateway = doors.gateway(config, &services);
-    let staff = doors.open_staff(config, services.console(config, &gateway, &doors.readiness))?;
+    let load = LoadRuns::new(config.loadtest.clone(), config.data.dir.join("reports"));
+    let staff = doors.open_staff(config, services.console(config, &gateway, &doors, &load))?;
     let buyers = doors.open_buyers(config, &gateway)?;
+    load.reach(LoadDoors { buyers: buyers.address, staff });
     tokio::spawn(forget_idle_addresses(Arc::clone(&gateway)));
     let (openings, buyers_of) = (services.openings.clone(), services.buyers.clone());
     tokio::spawn(keep_figures(openings, buyers_of, gateway, services.clock.clone()));
@@ -94,6 +96,7 @@ async fn run(config: &Config, metrics: Metrics) -> Result<(), ServeError> {
     stop_signal().await?;
     tracing::info!("draining");
     doors.drain.begin();
+    load.shut_down().await;
     if !doors.drain.finished(limits::DRAIN_TIMEOUT).await {
         tracing::warn!("some clients did not leave in time");
     }
@@ -106,6 +109,7 @@ async fn run(config: &Config, metrics: Metrics) -> Result<(), ServeError> {
 struct Services {
     data: OpenData,
     clock: Clock,
+    started_at: Micros,
     outbox: Outbox,
     buyers: Buyers,
     staff: Staff,
@@ -122,10 +126,11 @@ impl Services {
         let buyers = Buyers::open(db.clone(), Arc::clone(vault), outbox.clone(), rates).await?;
         let staff = Staff::open(db.clone(), Arc::clone(vault)).await?;
         let openings = Openings::new(db.clone(), Arc::clone(vault), clock.clone());
-        Ok(Self { data, clock, outbox, buyers, staff, openings })
+        let started_at = clock.wall();
+        Ok(Self { data, clock, started_at, outbox, buyers, staff, openings })
     }
 
-    fn console(&self, config: &Config, gateway: &Arc<Gateway>, readiness: &Readiness) -> Console {
+    fn console(&self, config: &Config, gateway: &Arc<Gateway>, doors: &Doors, load: &LoadRuns) -> Console {
         let presence = Arc::clone(&gateway.presence);
         Console::new(console::Parts {
             db: self.data.db.clone(),
@@ -135,7 +140,10 @@ impl Services {
             buyers: self.buyers.clone(),
             outbox: self.outbox.clone(),
             clock: self.clock.clone(),
-            readiness: readiness.clone(),
+            readiness: doors.readiness.clone(),
+            load: load.clone(),
+            metrics: doors.metrics.clone(),
+            started_at: self.started_at,
             token_key: TokenKey::new(*self.data.vault.session_token_key()),
             connected: Arc::new(move |opening| presence.connected(opening)),
             buyers_url: config.public_origins.first().cloned().unwrap_or_default(),

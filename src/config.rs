@@ -73,6 +73,10 @@ pub struct Settings {
     #[arg(long, env = "KAIPAN_CROWD", num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     pub crowd: Option<bool>,
 
+    /// The load tool that the console may start in a rehearsal [default: kaipan-loadtest beside this program]
+    #[arg(long, env = "KAIPAN_LOADTEST", value_name = "FILE")]
+    pub loadtest: Option<PathBuf>,
+
     /// text for people, json for collectors [default: text]
     #[arg(long, env = "KAIPAN_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
@@ -111,6 +115,8 @@ pub struct Config {
     pub metrics_from: Vec<Network>,
     pub buyers_threads: usize,
     pub crowd: bool,
+    /// `None`: beside this program.
+    pub loadtest: Option<PathBuf>,
     pub log_format: LogFormat,
     pub log: String,
 }
@@ -179,6 +185,7 @@ impl Settings {
             metrics_from: self.metrics_from.or(other.metrics_from),
             buyers_threads: self.buyers_threads.or(other.buyers_threads),
             crowd: self.crowd.or(other.crowd),
+            loadtest: self.loadtest.or(other.loadtest),
             log_format: self.log_format.or(other.log_format),
             log: self.log.or(other.log),
         }
@@ -219,6 +226,7 @@ impl Settings {
             metrics_from: settings.metrics_from.unwrap_or_else(|| Network::LOOPBACK.to_vec()),
             buyers_threads: settings.buyers_threads.map_or(cores.max(1), NonZeroUsize::get),
             crowd: settings.crowd.unwrap_or(false),
+            loadtest: settings.loadtest,
             log_format: settings.log_format.unwrap_or_default(),
             log: settings.log.unwrap_or_else(|| "info".to_owned()),
         })

@@ -23,8 +23,6 @@ use std::time::Duration;
 mod announce;
 /// From the crowd's record and the server's dump to the last line.
 mod audit;
-/// Child processes that cannot outlive this one.
-mod child;
 /// The crowd and its figures.
 mod crowd;
 /// The folder of a demo: what it may hold, and what "start again" may remove.

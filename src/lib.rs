@@ -24,6 +24,9 @@ pub mod vault;
 /// L2 · The doors' toolkit: sockets, limits, errors, extractors, tokens, pages. Knows nothing of what is sold.
 pub mod http;
 
+/// L2 · Child processes that cannot outlive this one.
+pub mod child;
+
 /// L2b · Messages to buyers and the outbox.
 pub mod messaging;
 

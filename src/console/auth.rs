@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
+use super::load::Pass;
 use super::{Console, problems};
 use crate::domain::ids::StaffId;
 use crate::http::{Code, Problem, cookie};
@@ -11,21 +12,39 @@ use crate::identity::{Actor, Right, StaffMember};
 /// The cookie of this door; no other door's means anything here.
 pub const COOKIE: &str = "kp_staff";
 
-/// A signed-in member of staff. A handler asks it for the right it needs before it does anything.
-pub struct Who(pub StaffMember);
+/// A signed-in member of staff, or a load run on behalf of one. A handler asks it for the right it needs before it does
+/// anything.
+pub struct Who {
+    pub member: StaffMember,
+    /// For a load run's child: whatever its starter may do, it has these rights and no other.
+    only: Option<&'static [Right]>,
+}
 
 impl Who {
     pub fn may(&self, right: Right) -> Result<(), Problem> {
-        self.0.require(right).map_err(problems::staff)
+        match self.only {
+            None => self.member.require(right).map_err(problems::staff),
+            Some(rights) if rights.contains(&right) => Ok(()),
+            Some(_) => Err(forbidden(right)),
+        }
+    }
+
+    /// What a load run may not do: start others.
+    pub fn in_person(&self) -> Result<(), Problem> {
+        if self.only.is_none() { Ok(()) } else { Err(forbidden(Right::Rehearse)) }
     }
 
     pub fn actor(&self) -> Actor {
-        self.0.actor()
+        self.member.actor()
     }
 
     pub fn id(&self) -> StaffId {
-        self.0.id.clone()
+        self.member.id.clone()
     }
+}
+
+fn forbidden(right: Right) -> Problem {
+    Problem::new(Code::Forbidden).with("right", right.as_str())
 }
 
 impl FromRequestParts<Console> for Who {
@@ -34,7 +53,15 @@ impl FromRequestParts<Console> for Who {
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Problem> {
         let token =
             cookie::token(&parts.headers, COOKIE).ok_or_else(|| Problem::new(Code::NotSignedIn))?.to_owned();
+        if let Some(pass) = console.0.load.pass(&token) {
+            // Good for this opening alone, whatever the route would allow.
+            return if pass.opens(parts.uri.path()) {
+                Ok(Self { member: pass.member, only: Some(Pass::RIGHTS) })
+            } else {
+                Err(Code::Forbidden.into())
+            };
+        }
         let member = console.0.staff.authenticate(&token, console.now()).await.map_err(problems::staff)?;
-        Ok(Self(member))
+        Ok(Self { member, only: None })
     }
 }

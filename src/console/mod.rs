@@ -6,6 +6,7 @@
 
 mod auth;
 mod export;
+mod load;
 mod problems;
 mod routes;
 /// The command line prints the same documents.
@@ -22,8 +23,10 @@ use crate::identity::{Buyers, Staff};
 use crate::messaging::Outbox;
 use crate::opening::{Live, Openings};
 use crate::store::{Db, Ledger, LedgerTx, Priority, StoreError};
+use crate::telemetry::Metrics;
 use crate::vault::Vault;
 
+pub use load::{LoadDoors, LoadRuns};
 pub use routes::{api_document, router};
 
 /// What the composition root hands over.
@@ -41,6 +44,12 @@ pub struct Parts {
     pub readiness: Readiness,
     /// Seals the tokens of simulated buyers, as the buyers' door seals everybody's.
     pub token_key: TokenKey,
+    /// Load runs of this process.
+    pub load: LoadRuns,
+    /// The page of `/metrics`.
+    pub metrics: Metrics,
+    /// When this process started, and where its data lies.
+    pub started_at: Micros,
     /// How many buyers' sockets an opening has in this process; counted by the buyers' door.
     pub connected: Arc<dyn Fn(&OpeningId) -> usize + Send + Sync>,
     /// Where buyers reach their door, without a trailing slash.

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::child::{Program, last_lines};
 use super::{DemoError, crowd};
+use crate::child::{Program, last_lines};
 
 /// `{"clean","line_zh","line_en",…}` as the audit prints it.
 pub(super) async fn verdict(data_dir: &Path, opening: &str, record: &Path) -> Result<Value, DemoError> {
@@ -18,6 +18,7 @@ pub(super) async fn verdict(data_dir: &Path, opening: &str, record: &Path) -> Re
         program: Program::beside("kaipan").map_err(because("the dump"))?,
         args: arguments(&["opening", "dump", "--json", "--opening", opening, "--data-dir"], &[data_dir]),
         log: log.clone(),
+        env: None,
     };
     let (status, printed) = dump.output().await.map_err(because("the dump"))?;
     if !status.success() {
@@ -28,6 +29,7 @@ pub(super) async fn verdict(data_dir: &Path, opening: &str, record: &Path) -> Re
         program: crowd::binary()?,
         args: arguments(&["audit", "--json", "--record"], &[record, Path::new("--truth"), &truth]),
         log: log.clone(),
+        env: None,
     };
     let (_, printed) = audit.output().await.map_err(because("the audit"))?;
     // A verdict with findings ends with a status of its own; only without a verdict something is wrong here.

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::DemoError;
-use super::child::{Child, Program};
+use crate::child::{Child, Program};
 
 pub(super) const BINARY: &str = "kaipan-loadtest";
 const FALLS_MAX: u32 = 5;
@@ -34,6 +34,7 @@ impl Crowd {
             program: binary()?,
             args: vec!["crowd".into()],
             log: data_dir.join("logs").join("crowd.log"),
+            env: None,
         };
         let (leave, left) = mpsc::channel(1);
         let (tell, figures) = watch::channel(None);

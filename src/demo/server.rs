@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::child::{Child, Program, last_lines};
 use super::ports::Doors;
 use super::state::{ServerPhase, ServerState};
 use super::{DemoError, wire};
+use crate::child::{Child, Program, last_lines};
 
 const READY_EVERY: Duration = Duration::from_millis(50);
 /// A server that is not ready by then will not be.
@@ -38,6 +38,7 @@ impl Server {
             program: Program::beside("kaipan").map_err(|error| DemoError(error.to_string()))?,
             args: arguments(data_dir, doors),
             log: data_dir.join("logs").join("serve.log"),
+            env: None,
         };
         let (orders, received) = mpsc::channel(4);
         let (tell, state) = watch::channel(ServerState::default());

@@ -9,7 +9,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::child::last_lines;
 use super::crowd::Crowd;
 use super::folder::Folder;
 use super::load::{self, Cast};
@@ -19,6 +18,7 @@ use super::ports::Doors;
 use super::server::Server;
 use super::state::{Link, OpeningFacts, ServerPhase, Stage};
 use super::{DemoError, Options, announce, audit, crowd, wire};
+use crate::child::last_lines;
 use crate::domain::time::Clock;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);

@@ -75,6 +75,9 @@ codes! {
     AlreadyExtended = "ALREADY_EXTENDED", CONFLICT, "The hold was extended once already";
     NotARehearsal = "NOT_A_REHEARSAL", CONFLICT, "Only a rehearsal with simulated buyers allows this";
     RehearsalsTooMany = "REHEARSALS_TOO_MANY", CONFLICT, "Clear a rehearsal before making another";
+    LoadTestMissing = "LOAD_TEST_MISSING", CONFLICT, "The load tool is not beside this server";
+    LoadRunBusy = "LOAD_RUN_BUSY", CONFLICT, "Another load run is under way";
+    OpeningNear = "OPENING_NEAR", CONFLICT, "A real opening runs, or starts within the hour";
     FileUnreadable = "FILE_UNREADABLE", UNPROCESSABLE_ENTITY, "The file can not be read as a spreadsheet";
 }
 

@@ -202,7 +202,8 @@ fn content_security_policy(origins: &Origins) -> HeaderValue {
 }
 
 fn secure(headers: &mut HeaderMap, content_security_policy: &HeaderValue) {
-    headers.insert(header::CONTENT_SECURITY_POLICY, content_security_policy.clone());
+    // A document that needs less than the pages says so itself.
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| content_security_policy.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));

@@ -98,12 +98,26 @@ fn routes() -> Vec<(&'static str, &'static str, &'static str, Sent)> {
         ("DELETE", "/openings/{id}/rehearsal", "rehearse", Sent::No),
         ("POST", "/openings/{id}/sessions", "rehearse", Sent::Json(json!({"first": 0, "count": 1}))),
         ("GET", "/openings/{id}/truth", "audit", Sent::No),
+        (
+            "POST",
+            "/openings/{id}/load-runs",
+            "rehearse",
+            Sent::Json(json!({"scenario": "burst", "buyers": 1})),
+        ),
+        ("GET", "/load-runs", "view", Sent::No),
+        ("GET", REPORT_HTML, "view", Sent::No),
+        ("GET", REPORT_JSON, "view", Sent::No),
+        ("DELETE", "/load-runs/{run}", "rehearse", Sent::No),
+        ("GET", "/server", "view", Sent::No),
         ("DELETE", "/session", NOTHING, Sent::No),
     ]
 }
 
 /// A stream that does not end, so it is asked of an opening that is not there.
 const LIVE: &str = "/openings/{id}/live";
+/// Nothing was run here, so there is no report to read.
+const REPORT_HTML: &str = "/load-runs/{run}/report.html";
+const REPORT_JSON: &str = "/load-runs/{run}/report.json";
 const NOWHERE: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
 /// Why somebody was not let in, or what came of being let in.
@@ -154,9 +168,12 @@ async fn co_5_every_route_asks_for_its_right_and_nobody_passes_without_it() {
     assert_eq!(described(&server.staff()).await, listed, "the routes of the door, and those of the table");
 
     for (method, route, right, sent) in &table {
-        let reads = *method == "GET" && *route != LIVE;
+        let reads = *method == "GET" && ![LIVE, REPORT_HTML, REPORT_JSON].contains(route);
         let opening = if reads { sale.opening.as_str() } else { NOWHERE };
-        let path = format!("/api/v1{route}").replace("{claim}", NOWHERE).replace("{code}", "RC00001");
+        let path = format!("/api/v1{route}")
+            .replace("{claim}", NOWHERE)
+            .replace("{code}", "RC00001")
+            .replace("{run}", NOWHERE);
         let path = path.replace("{id}", opening);
         for stranger in &strangers {
             let met = call(stranger, method, &path, sent).await;

@@ -14,7 +14,7 @@ use crate::source::{PATH, Token, module_of, root, rust_files, tokens};
 /// A new folder in `src/` gets its place here and in the picture in the same commit.
 const LAYERS: &[(&str, &[&str])] = &[
     ("L1", &["domain", "config", "limits", "telemetry"]),
-    ("L2", &["inventory", "store", "cluster", "vault", "http"]),
+    ("L2", &["inventory", "store", "cluster", "vault", "http", "child"]),
     ("L2b", &["messaging", "wechat"]),
     ("L3", &["identity", "client", "payment", "opening"]),
     ("L4", &["gateway", "console", "relay", "crm"]),

@@ -11,7 +11,7 @@ use crate::console::wire::{self, OpeningAdmin, Preflight, Reason};
 use crate::console::{Console, problems};
 use crate::domain::ids::OpeningId;
 use crate::http::{Body, Code, Path, Problem};
-use crate::identity::Right;
+use crate::identity::{Actor, Right};
 use crate::limits::REASON_CHARS_MAX;
 use crate::opening::job::{Change, Command, CommandError, CommandRefusal};
 use crate::opening::publish::Retired;
@@ -174,7 +174,19 @@ pub async fn write_log(
     object: &str,
     params: serde_json::Value,
 ) -> Result<(), Problem> {
+    write_log_of(console, &who.actor(), opening, action, object, params).await
+}
+
+/// The same, for what goes on after its request was answered.
+pub async fn write_log_of(
+    console: &Console,
+    by: &Actor,
+    opening: &OpeningId,
+    action: &'static str,
+    object: &str,
+    params: serde_json::Value,
+) -> Result<(), Problem> {
     let mut tx = console.0.db.begin(Priority::Staff).await.map_err(problems::store)?;
-    log(console, &mut tx, who, Some(opening), action, object, params).await?;
+    log(console, &mut tx, by, Some(opening), action, object, params).await?;
     tx.commit().await.map_err(problems::store)
 }

@@ -5,10 +5,12 @@ mod imports;
 mod lifecycle;
 mod lists;
 mod live;
+mod load_runs;
 mod log;
 mod openings;
-mod rehearsals;
+pub(super) mod rehearsals;
 mod results;
+mod server;
 mod session;
 mod staff;
 mod truth;
@@ -20,12 +22,14 @@ use utoipa_axum::routes;
 
 use super::Console;
 use crate::domain::ids::OpeningId;
+use crate::identity::Actor;
 use crate::identity::staff::{LogEntry, log_staff_action};
 use crate::store::{LedgerTx, StoreError, Tx};
 
 use super::auth::Who;
 use super::problems;
 use crate::http::Problem;
+pub(super) use lifecycle::write_log_of;
 
 fn api() -> OpenApiRouter<Console> {
     let info = InfoBuilder::new()
@@ -71,6 +75,12 @@ fn api() -> OpenApiRouter<Console> {
         .routes(routes!(rehearsals::clear))
         .routes(routes!(rehearsals::sign_in))
         .routes(routes!(truth::truth))
+        .routes(routes!(load_runs::start))
+        .routes(routes!(load_runs::list))
+        .routes(routes!(load_runs::html))
+        .routes(routes!(load_runs::json))
+        .routes(routes!(load_runs::stop))
+        .routes(routes!(server::state))
         .routes(routes!(log::outbox))
         .routes(routes!(log::entries))
 }
@@ -89,14 +99,14 @@ pub fn api_document() -> OpenApi {
 async fn log(
     console: &Console,
     tx: &mut Tx,
-    who: &Who,
+    by: &Actor,
     opening: Option<&OpeningId>,
     action: &'static str,
     object: &str,
     params: serde_json::Value,
 ) -> Result<(), Problem> {
     let entry = LogEntry { opening, action, object, params };
-    log_staff_action(tx, &console.0.vault, &who.actor(), &entry, console.now()).await.map_err(problems::staff)
+    log_staff_action(tx, &console.0.vault, by, &entry, console.now()).await.map_err(problems::staff)
 }
 
 /// The same, for a transaction on an opening.
@@ -109,5 +119,5 @@ async fn log_on(
     params: serde_json::Value,
 ) -> Result<(), Problem> {
     let tx = tx.db().ok_or_else(|| problems::store(StoreError::Corrupt("no database".to_owned())))?;
-    log(console, tx, who, Some(opening), action, opening.as_str(), params).await
+    log(console, tx, &who.actor(), Some(opening), action, opening.as_str(), params).await
 }

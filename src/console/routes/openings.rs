@@ -34,7 +34,7 @@ pub async fn add_project(
     let mut tx = console.0.db.begin(Priority::Staff).await.map_err(problems::store)?;
     let created =
         drafts::create_project(&mut tx, &body.name, console.now()).await.map_err(problems::draft)?;
-    log(&console, &mut tx, &who, None, "PROJECT_CREATED", created.id.as_str(), json!({})).await?;
+    log(&console, &mut tx, &who.actor(), None, "PROJECT_CREATED", created.id.as_str(), json!({})).await?;
     tx.commit().await.map_err(problems::store)?;
     Ok((StatusCode::CREATED, Json(wire::project(created))))
 }
@@ -59,7 +59,7 @@ pub async fn add(
     let created =
         drafts::create_opening(&mut tx, &body.project, &body.settings(), Intent::Sale, console.now()).await;
     let id = created.map_err(problems::draft)?;
-    log(&console, &mut tx, &who, Some(&id), "OPENING_CREATED", id.as_str(), json!({})).await?;
+    log(&console, &mut tx, &who.actor(), Some(&id), "OPENING_CREATED", id.as_str(), json!({})).await?;
     tx.commit().await.map_err(problems::store)?;
     Ok((StatusCode::CREATED, Json(read(&console, &id).await?)))
 }

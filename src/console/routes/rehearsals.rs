@@ -51,6 +51,7 @@ pub async fn add(
     Body(body): Body<NewRehearsal>,
 ) -> Result<(StatusCode, Json<OpeningAdmin>), Problem> {
     who.may(Right::Rehearse)?;
+    who.in_person()?;
     let copy = copy(&console, &who.actor(), &id, &body.wanted()).await?;
     Ok((StatusCode::CREATED, Json(read(&console, &copy).await?)))
 }
@@ -68,6 +69,11 @@ pub async fn copy(
     Ok(copy)
 }
 
+/// The opening that is to be copied, as it is now.
+pub async fn source(console: &Console, id: &OpeningId) -> Result<OpeningAdmin, Problem> {
+    read(console, id).await
+}
+
 fn rehearser<'a>(console: &'a Console, by: &'a Actor) -> Rehearser<'a> {
     let parts = &console.0;
     Rehearser { db: &parts.db, vault: &parts.vault, by, clock: &parts.clock }
@@ -81,9 +87,15 @@ pub async fn clear(
     Path(id): Path<OpeningId>,
 ) -> Result<StatusCode, Problem> {
     who.may(Right::Rehearse)?;
-    rehearser(&console, &who.actor()).clear(&id).await.map_err(problems::rehearse)?;
-    console.0.openings.stop(&id);
+    put_away(&console, &who.actor(), &id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Clears a rehearsal and stops it in this process.
+pub async fn put_away(console: &Console, by: &Actor, rehearsal: &OpeningId) -> Result<(), Problem> {
+    rehearser(console, by).clear(rehearsal).await.map_err(problems::rehearse)?;
+    console.0.openings.stop(rehearsal);
+    Ok(())
 }
 
 #[derive(Deserialize, ToSchema)]

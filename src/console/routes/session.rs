@@ -71,7 +71,7 @@ pub async fn log_in(
 /// Who is signed in.
 #[utoipa::path(get, path = "/api/v1/session", responses((status = 200, body = Session)))]
 pub async fn show(who: Who) -> Json<Session> {
-    Json(Session { token: None, staff: view(who.0) })
+    Json(Session { token: None, staff: view(who.member) })
 }
 
 /// Signs out.

@@ -23,6 +23,8 @@ pub struct Home {
     folder: TempDir,
     /// None: SQLite in the data folder.
     database_url: Option<String>,
+    /// The load tool that servers here may start; where none is named, there is none.
+    pub loadtest: PathBuf,
     /// The first server's ports, the same after each restart, as a buyer's page expects.
     pub buyers_port: u16,
     pub staff_port: u16,
@@ -43,7 +45,8 @@ impl Home {
             Database::Postgres => Some(postgres::new_database().await),
         };
         let folder = tempfile::Builder::new().prefix("kaipan-it-").tempdir().unwrap();
-        Self { folder, database_url, buyers_port: free_port(), staff_port: free_port() }
+        let loadtest = folder.path().join("no-load-tool");
+        Self { folder, database_url, loadtest, buyers_port: free_port(), staff_port: free_port() }
     }
 
     pub fn data_dir(&self) -> PathBuf {
@@ -73,6 +76,7 @@ impl Home {
             .env("HOME", self.folder.path())
             .env("KAIPAN_KEYRING", self.keyring())
             .env("KAIPAN_DATA_DIR", self.data_dir())
+            .env("KAIPAN_LOADTEST", &self.loadtest)
             .env("NO_COLOR", "1")
             .kill_on_drop(true);
         if let Some(url) = &self.database_url {

@@ -16,14 +16,16 @@ use tokio::process::{ChildStdin, ChildStdout, Command};
 /// How long a child may take to end after it was asked to, before it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(12);
 
-pub(super) struct Program {
+pub struct Program {
     pub program: PathBuf,
     pub args: Vec<OsString>,
     /// Standard error, and standard output where nobody reads it.
     pub log: PathBuf,
+    /// All of its environment; `None`: this process's own.
+    pub env: Option<Vec<(&'static str, String)>>,
 }
 
-pub(super) struct Child {
+pub struct Child {
     process: tokio::process::Child,
     /// Held, not read: dropping it is the request to leave.
     lifeline: Option<ChildStdin>,
@@ -45,6 +47,9 @@ impl Program {
         let log = append(&self.log)?;
         let mut command = Command::new(&self.program);
         command.args(&self.args).stdin(Stdio::piped()).stderr(log).kill_on_drop(true).process_group(0);
+        if let Some(env) = &self.env {
+            command.env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+        }
         Ok(command)
     }
 
@@ -115,7 +120,7 @@ fn append(path: &Path) -> io::Result<File> {
 }
 
 /// The last lines of a log, for a sentence about why a child ended.
-pub(super) fn last_lines(log: &Path, count: usize) -> String {
+pub fn last_lines(log: &Path, count: usize) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
@@ -131,6 +136,7 @@ mod tests {
             program: "/bin/sh".into(),
             args: vec!["-c".into(), script.into()],
             log: folder.join("child.log"),
+            env: None,
         }
     }
 
@@ -144,6 +150,19 @@ mod tests {
         );
         drop(child.lifeline.take());
         assert_eq!(child.ended().await.unwrap().code(), Some(7));
+    }
+
+    /// What the server knows by its environment (the database's password) is not for a load generator.
+    /// Mutation caught: `env_clear` left out.
+    #[tokio::test]
+    async fn a_child_with_an_environment_has_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = Program {
+            env: Some(vec![("TOKEN", "t".to_owned())]),
+            ..shell(folder.path(), "echo \"$TOKEN:$CARGO_MANIFEST_DIR\" >&2")
+        };
+        assert!(program.spawn_logged().unwrap().ended().await.unwrap().success());
+        assert_eq!(last_lines(&program.log, 9), "t:");
     }
 
     #[tokio::test]
