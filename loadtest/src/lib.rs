@@ -23,8 +23,14 @@ pub mod taste;
 /// The demo's people: sign-in, favourites, taps, cashier.
 pub mod crowd;
 
+/// The scenarios of the load tool, from plan to report.
+pub mod scenario;
+
 /// The append-only record of taps and answers.
 pub mod record;
+
+/// Spreadsheets of homes and people who do not exist.
+pub mod sheets;
 
 /// Compares the record with claims and journal. Pure, but for reading the two files.
 pub mod audit;

@@ -1,14 +1,15 @@
 //! `kaipan-loadtest`: simulated buyers over the public wire, and the audit of what they were told.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use kaipan_loadtest::crowd::plan::Plan;
-use kaipan_loadtest::crowd::run;
 use kaipan_loadtest::report::commands::{self, CompareArgs, MergeArgs, RenderArgs};
-use kaipan_loadtest::{audit, record};
+use kaipan_loadtest::scenario::command::{self, RunArgs};
+use kaipan_loadtest::scenario::plan::Scenario;
+use kaipan_loadtest::{audit, crowd, record, sheets};
 
 #[derive(Parser)]
 #[command(
@@ -23,6 +24,25 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Everybody taps once at the start, or within a moment
+    Burst(Box<RunArgs>),
+    /// Taps arrive faster and faster until a limit breaks
+    Ramp(Box<RunArgs>),
+    /// Taps arrive steadily for a long time
+    Soak(Box<RunArgs>),
+    /// Everybody connects at once, goes, and comes again
+    Storm(Box<RunArgs>),
+    /// Everybody watches a few changes
+    Board(Box<RunArgs>),
+    /// Write a price list and a roster of people who do not exist, for `kaipan import`
+    Sheets {
+        #[arg(long, default_value_t = 1_000)]
+        units: u32,
+        #[arg(long, default_value_t = 10_000)]
+        registrations: u32,
+        /// Where price-list.csv and roster.csv go
+        folder: PathBuf,
+    },
     /// Play the plan that comes on standard input, one line of JSON; the end of standard input ends the crowd.
     Crowd,
     /// Compare the crowd's record with the server's claims and journal.
@@ -55,6 +75,14 @@ fn main() -> ExitCode {
         .with_writer(io::stderr)
         .init();
     let outcome = match Cli::parse().command {
+        Command::Burst(args) => command::run(Scenario::Burst, *args).map(exit),
+        Command::Ramp(args) => command::run(Scenario::Ramp, *args).map(exit),
+        Command::Soak(args) => command::run(Scenario::Soak, *args).map(exit),
+        Command::Storm(args) => command::run(Scenario::Storm, *args).map(exit),
+        Command::Board(args) => command::run(Scenario::Board, *args).map(exit),
+        Command::Sheets { units, registrations, folder } => sheets::write(&folder, units, registrations)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|error| format!("{}: {error}", folder.display())),
         Command::Crowd => play(),
         Command::Audit { record, truth, json } => judge(&record, &truth, json),
         Command::Report(args) => commands::render(&args).map(exit),
@@ -81,11 +109,11 @@ fn play() -> Result<ExitCode, String> {
         std::process::exit(0);
     });
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    runtime.block_on(run::run(&plan, &mut io::stdout())).map_err(|error| error.to_string())?;
+    runtime.block_on(crowd::run::run(&plan, &mut io::stdout())).map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn judge(record: &std::path::Path, truth: &std::path::Path, json: bool) -> Result<ExitCode, String> {
+fn judge(record: &Path, truth: &Path, json: bool) -> Result<ExitCode, String> {
     let entries = record::read(record).map_err(|error| format!("{}: {error}", record.display()))?;
     let truth = audit::read_truth(truth)?;
     let verdict = audit::compare(&entries, &truth);

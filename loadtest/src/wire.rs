@@ -20,6 +20,9 @@ pub struct Opening {
     pub now_ms: i64,
     pub favourites_max: usize,
     pub catalogue_hash: String,
+    /// Where a server tells it.
+    #[serde(default)]
+    pub version: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -54,6 +57,9 @@ pub struct Claim {
     pub state: String,
     pub generation: i64,
     pub deposit_fen: i64,
+    /// Of the journal's entry that made or last changed it.
+    #[serde(default)]
+    pub seq: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -21,6 +21,7 @@ mod feed;
 mod harness;
 mod hold;
 mod import;
+mod load;
 mod load_runs;
 mod pick;
 mod prepare;

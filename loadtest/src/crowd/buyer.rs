@@ -309,6 +309,7 @@ mod tests {
             state: "held".to_owned(),
             generation: 1,
             deposit_fen: 1,
+            seq: 1,
         };
         let count = |want: Fate| (0..1_000).filter(|n| fate(&claim(*n)) == want).count();
         assert!((850..950).contains(&count(Fate::Pay)), "{}", count(Fate::Pay));

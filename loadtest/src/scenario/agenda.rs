@@ -1,0 +1,144 @@
+//! What everybody does and when, decided before the first byte is sent: an open model. Whether the server keeps up changes
+//! nothing in it; a tap that could not leave in time keeps its moment, and its latency counts from there.
+//!
+//! The same seed makes the same agenda.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+
+use super::plan::{Arrivals, Plan, Scenario};
+use crate::taste::Taste;
+
+/// Microseconds after the start T; before it, negative.
+pub type AtUs = i64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    Connect,
+    Leave,
+    Tap { unit: u32, step: u16 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    pub at_us: AtUs,
+    pub buyer: u32,
+    pub act: Act,
+}
+
+/// A rate that is held for a while; only `ramp` has more than one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    pub per_s: f64,
+    pub from_us: AtUs,
+    pub to_us: AtUs,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Agenda {
+    /// In order of time.
+    pub dues: Vec<Due>,
+    pub steps: Vec<Step>,
+    /// The last moment of a tap or a connection.
+    pub ends_us: AtUs,
+}
+
+/// `connect_from` before T the connections begin.
+pub fn agenda(plan: &Plan, homes: &Taste, lead: Duration) -> Agenda {
+    let mut rng = StdRng::seed_from_u64(plan.seed);
+    let mut made = Agenda::default();
+    if plan.scenario != Scenario::Storm {
+        let each_us = 1e6 / plan.connect_per_s;
+        for buyer in 0..plan.buyers {
+            let at_us = -us(lead) + (f64::from(buyer) * each_us) as AtUs;
+            made.dues.push(Due { at_us, buyer, act: Act::Connect });
+        }
+    }
+    match plan.scenario {
+        Scenario::Burst => burst(plan, homes, &mut rng, &mut made),
+        Scenario::Ramp => {
+            let (mut per_s, mut from_us) = (plan.from_per_s, 0);
+            while per_s <= plan.to_per_s {
+                let to_us = from_us + us(plan.step_for);
+                made.steps.push(Step { per_s, from_us, to_us });
+                (per_s, from_us) = (per_s + plan.step_per_s, to_us);
+            }
+            arrivals(plan, homes, &mut rng, &mut made);
+        }
+        Scenario::Soak => {
+            made.steps.push(Step { per_s: plan.per_s, from_us: 0, to_us: us(plan.run_for) });
+            arrivals(plan, homes, &mut rng, &mut made);
+        }
+        Scenario::Board => board(plan, homes, &mut made),
+        Scenario::Storm => storm(plan, &mut rng, &mut made),
+    }
+    made.dues.sort_by_key(|due| due.at_us);
+    made.ends_us = made.dues.last().map_or(0, |due| due.at_us.max(0));
+    made
+}
+
+/// Everybody taps once, at T or evenly by chance over `within`.
+fn burst(plan: &Plan, homes: &Taste, rng: &mut StdRng, made: &mut Agenda) {
+    let within = us(plan.within);
+    for buyer in 0..plan.buyers {
+        let at_us = if within == 0 { 0 } else { rng.random_range(0..within) };
+        let Some(unit) = homes.draw(rng) else { return };
+        made.dues.push(Due { at_us, buyer, act: Act::Tap { unit, step: 0 } });
+    }
+}
+
+/// Taps at the rate of each step; buyers take turns, so that none is slowed for tapping too often.
+fn arrivals(plan: &Plan, homes: &Taste, rng: &mut StdRng, made: &mut Agenda) {
+    let mut turns: Vec<u32> = (0..plan.buyers).collect();
+    turns.shuffle(rng);
+    let mut turns = turns.iter().copied().cycle();
+    for (number, step) in made.steps.iter().enumerate() {
+        let step_number = u16::try_from(number).unwrap_or(u16::MAX);
+        let gap_us = 1e6 / step.per_s;
+        let mut at = step.from_us as f64;
+        loop {
+            at += match plan.arrivals {
+                Arrivals::Even => gap_us,
+                // The gap between two independent arrivals.
+                Arrivals::Poisson => -gap_us * (1.0 - rng.random::<f64>()).ln(),
+            };
+            if at as AtUs >= step.to_us || made.dues.len() >= super::plan::DUES_MAX {
+                break;
+            }
+            let (Some(buyer), Some(unit)) = (turns.next(), homes.draw(rng)) else { return };
+            made.dues.push(Due { at_us: at as AtUs, buyer, act: Act::Tap { unit, step: step_number } });
+        }
+    }
+}
+
+/// One change after the other, each of another unit by another buyer, while everybody looks on.
+fn board(plan: &Plan, homes: &Taste, made: &mut Agenda) {
+    let every = us(plan.every).max(1);
+    let units = homes.all();
+    for ((number, buyer), unit) in (0..us(plan.run_for) / every).zip(0..plan.buyers).zip(units) {
+        made.dues.push(Due { at_us: number * every, buyer, act: Act::Tap { unit, step: 0 } });
+    }
+}
+
+/// Everybody comes within a moment and goes again, wave after wave; after the last one everybody stays.
+fn storm(plan: &Plan, rng: &mut StdRng, made: &mut Agenda) {
+    let (within, period) = (us(plan.within).max(1), us(plan.every));
+    for wave in 0..i64::from(plan.waves) {
+        for buyer in 0..plan.buyers {
+            let at_us = wave * period + rng.random_range(0..within);
+            made.dues.push(Due { at_us, buyer, act: Act::Connect });
+            if wave + 1 < i64::from(plan.waves) {
+                // Everybody has gone before the next wave comes.
+                let leaves = wave * period + period - within + rng.random_range(0..within) * 3 / 4;
+                made.dues.push(Due { at_us: leaves.max(at_us), buyer, act: Act::Leave });
+            }
+        }
+    }
+}
+
+pub fn us(duration: Duration) -> AtUs {
+    AtUs::try_from(duration.as_micros()).unwrap_or(AtUs::MAX)
+}

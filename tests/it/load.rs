@@ -1,0 +1,103 @@
+//! OP-1, OP-38: the load tool against a real server: a rehearsal copy, a burst, and the audit of every answer and every
+//! board.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::harness::{Database, Home, Plan, Sale, binary};
+
+/// Another crate's program, which cargo does not build for this test.
+async fn load_tool() -> PathBuf {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--locked", "--package", "kaipan-loadtest"]);
+    build.current_dir(env!("CARGO_MANIFEST_DIR"));
+    assert!(build.status().await.unwrap().success());
+    binary().with_file_name("kaipan-loadtest")
+}
+
+async fn run(home: &Home, token: &str, opening: &str, arguments: &[&str], out: &Path) -> (Output, Value) {
+    let mut command = Command::new(load_tool().await);
+    command.args(arguments).arg("--out").arg(out);
+    command.args(["--opening", opening, "--threads", "2", "--seed", "7", "--p99", "10s"]);
+    command.args(["--buyers-url", &format!("http://127.0.0.1:{}", home.buyers_port)]);
+    command.args(["--staff-url", &format!("http://127.0.0.1:{}", home.staff_port)]);
+    command.env("KAIPAN_LOADTEST_TOKEN", token).kill_on_drop(true);
+    let output = tokio::time::timeout(Duration::from_secs(120), command.output()).await.unwrap().unwrap();
+    let report = std::fs::read(out.join("report.json")).unwrap_or_default();
+    (output, serde_json::from_slice(&report).unwrap_or_default())
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Three hundred buyers tap for forty homes within a tenth of a second, nine of ten over the WebSocket; every answer and
+/// every board is compared with the server's truth, and the sale itself is untouched.
+#[tokio::test]
+async fn op_1_a_burst_is_audited_answer_by_answer() {
+    let home = Home::new(Database::Sqlite).await;
+    let server = home.serve().await;
+    let sale = Sale::publish(&server, &Plan { homes: 40, buyers: 3, ..Plan::default() }).await;
+    let token = sale.admin.token().unwrap();
+    let out = home.file("load");
+    let record = home.file("record.jsonl");
+    let arguments = [
+        "burst",
+        "--rehearse",
+        "--buyers",
+        "300",
+        "--over-http",
+        "10",
+        "--connect-per-s",
+        "300",
+        "--record",
+        record.to_str().unwrap(),
+    ];
+    let (output, report) = run(&home, token, &sale.opening, &arguments, &out).await;
+    assert!(output.status.success(), "{}", said(&output));
+
+    assert_eq!(
+        (&report["scenario"], &report["verdict"]),
+        (&json!("burst"), &json!("pass")),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(
+        (&report["buyers"], &report["sent"], &report["unanswered"]),
+        (&json!(300), &json!(300), &json!(0))
+    );
+    let answers = report["answers"].as_object().unwrap();
+    let yes = answers["YES"].as_u64().unwrap();
+    assert!((10..=40).contains(&yes), "{answers:?}");
+    assert_eq!(answers["TAKEN"].as_u64().unwrap() + yes, 300, "{answers:?}");
+    // The sockets' boards, and the one that everybody can read.
+    assert_eq!(
+        (&report["audit"]["clean"], &report["audit"]["boards"]),
+        (&json!(true), &json!(271)),
+        "{report:#}"
+    );
+    assert_eq!(report["histograms"]["answer"]["count"], 300);
+    // A server closes HTTP connections that wait for long; then they were made twice.
+    assert!(report["histograms"]["connect"]["count"].as_u64().unwrap() >= 300);
+    assert!(report["histograms"]["board"]["count"].as_u64().unwrap() >= 270);
+    assert!(!report["series"]["server"].as_array().unwrap().is_empty(), "CPU and memory of the server");
+
+    let copy = report["target"]["opening"].as_str().unwrap();
+    assert_ne!(copy, sale.opening);
+    let board = server.buyers().get(&sale.path("/board")).await.ok();
+    assert_eq!(board["status"], "0".repeat(40), "the sale is as it was");
+
+    // The same audit by hand: the record of the run beside the dump of the copy, and beside the sale's own.
+    for (opening, clean) in [(copy, true), (sale.opening.as_str(), false)] {
+        let dump = home.run(&["opening", "dump", "--json", "--opening", opening]).await;
+        let truth = home.file("truth.json");
+        std::fs::write(&truth, &dump.stdout).unwrap();
+        let mut audit = Command::new(load_tool().await);
+        audit.arg("audit").arg("--record").arg(&record).arg("--truth").arg(&truth);
+        assert_eq!(audit.output().await.unwrap().status.success(), clean, "{opening}");
+    }
+}
