@@ -1,7 +1,7 @@
 # The parts of the test run, one function each; sourced by scripts/test.sh. Each runs from the repository's root with
 # `set -e`, prints what it likes, and fails by its exit status.
 
-all_parts=(format types web-unit web-build web-size clippy licences tree unit sim loom it-sqlite it-postgres browser)
+all_parts=(format types web-unit web-build web-size clippy licences alerts tree unit sim loom it-sqlite it-postgres browser)
 quick_parts=(format clippy tree unit types web-unit)
 
 # Parts whose log holds test counts; of the others only the exit status counts.
@@ -29,6 +29,17 @@ part_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; 
 # Bans, licences and sources. Not advisories: their database is a git repository that a closed network cannot fetch,
 # and a check that passes because it could not look is worse than none. `cargo deny check advisories` does it.
 part_licences() { cargo deny --locked check --hide-inclusion-graph bans licenses sources; }
+
+# Alert rules, what they fire on, and every query of the dashboards, judged by Prometheus itself.
+part_alerts() {
+  local promtool=target/tools/promtool queries=target/tools/dashboard-queries.yml
+  mkdir -p target/tools
+  command -v promtool >/dev/null 2>&1 && promtool=promtool
+  "$promtool" check config deploy/prometheus/prometheus.yml
+  "$promtool" test rules deploy/prometheus/rules_test.yml
+  node scripts/dashboard-queries.mjs deploy/grafana/dashboards/*.json >"$queries"
+  "$promtool" check rules "$queries"
+}
 
 # The picture of the layers, and tidiness; no server, no network.
 part_tree() { cargo nextest run --locked --test tree; }

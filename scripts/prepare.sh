@@ -3,7 +3,7 @@
 #
 #   scripts/prepare.sh run     what `make run` needs: Rust, node, a C compiler
 #   scripts/prepare.sh check   … and cargo-nextest
-#   scripts/prepare.sh test    … and Chromium, a CJK font, Postgres, Redis, cargo-deny
+#   scripts/prepare.sh test    … and Chromium, a CJK font, Postgres, Redis, promtool, cargo-deny
 #
 # Rust and node are the reader's own choice of version manager, so they are only checked. What else is missing is
 # installed on Debian (as root, or through sudo) and named; elsewhere one line says what to install.
@@ -42,22 +42,46 @@ have_postgres() {
   have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || [ -x "${KAIPAN_PG_BIN:-}/initdb" ]
 }
 
+# apt-get as root; $wanted is what for.
+apt_get() {
+  local root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    have sudo || die "please install as root: $wanted"
+    root=(sudo)
+    # Without a terminal nobody can type a password: fail in one line instead of hanging.
+    [ -t 0 ] || root=(sudo -n)
+  fi
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "$@"
+}
+
 install_packages() {
   [ ${#packages[@]} -gt 0 ] || return 0
   if ! { [ -f /etc/debian_version ] && have apt-get; }; then
     die "please install: ${packages[*]} (names of the Debian packages; your system may call them otherwise)"
   fi
-  local root=()
-  if [ "$(id -u)" -ne 0 ]; then
-    have sudo || die "please install as root: apt-get install ${packages[*]}"
-    root=(sudo)
-    # Without a terminal nobody can type a password: fail in one line instead of hanging.
-    [ -t 0 ] || root=(sudo -n)
-  fi
-  echo "kaipan: installing with apt-get: ${packages[*]}"
-  "${root[@]}" apt-get update -qq || die "apt-get update failed; please install: ${packages[*]}"
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" \
-    >/dev/null || die "apt-get could not install: ${packages[*]}"
+  local wanted=${packages[*]}
+  echo "kaipan: installing with apt-get: $wanted"
+  apt_get update -qq || die "apt-get update failed; please install: $wanted"
+  apt_get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
+    die "apt-get could not install: $wanted"
+}
+
+# Taken out of Debian's package and not installed with it: that would start a Prometheus on this machine.
+get_promtool() {
+  have promtool || [ -x target/tools/promtool ] && return 0
+  [ -f /etc/debian_version ] && have apt-get || die "please install promtool (it comes with Prometheus)"
+  echo "kaipan: taking promtool out of Debian's package prometheus"
+  local wanted=promtool
+  mkdir -p target/tools/prometheus
+  (
+    cd target/tools/prometheus
+    # On a machine that never looked the package up, or not lately, its list comes first.
+    apt-get download -qq prometheus 2>/dev/null || { apt_get update -qq && apt-get download -qq prometheus; } ||
+      die "could not fetch Debian's package prometheus; please install promtool"
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 ./usr/bin/promtool
+    mv promtool ..
+  )
+  rm -r target/tools/prometheus
 }
 
 # cargo tool NAME, version requirement $2: compiled once into CARGO_HOME/bin, where cargo finds it.
@@ -96,4 +120,5 @@ if [ "$purpose" != run ]; then
 fi
 if [ "$purpose" = test ]; then
   cargo_tool deny '^0.20'
+  get_promtool
 fi

@@ -30,7 +30,7 @@ use crate::telemetry::{self, Metrics};
 
 use data::{OpenData, OpenError};
 use doors::{Doors, origins};
-use figures::keep_figures;
+use figures::Figures;
 
 /// How soon a gateway hears of an opening that another one published. Buyers wait minutes for the start, not this.
 const FOLLOW_PUBLICATIONS_PERIOD: Duration = Duration::from_millis(500);
@@ -78,13 +78,13 @@ async fn run(config: &Config, metrics: Metrics) -> Result<(), ServeError> {
 
     let doors = Doors { drain, readiness: Readiness::default(), metrics };
     let gateway = doors.gateway(config, &services);
+    let figures = services.figures(config, &gateway, &doors);
+    doors.metrics.collect_with(move |page| figures.write(page));
     let load = LoadRuns::new(config.loadtest.clone(), config.data.dir.join("reports"));
     let staff = doors.open_staff(config, services.console(config, &gateway, &doors, &load))?;
     let buyers = doors.open_buyers(config, &gateway)?;
     load.reach(LoadDoors { buyers: buyers.address, staff });
     tokio::spawn(forget_idle_addresses(Arc::clone(&gateway)));
-    let (openings, buyers_of) = (services.openings.clone(), services.buyers.clone());
-    tokio::spawn(keep_figures(openings, buyers_of, gateway, services.clock.clone()));
     tracing::info!(buyers = %buyers.address, %staff, "doors are open");
 
     // Until here a request for an opening hears NOT_READY: a pick must not be answered from an empty memory.
@@ -149,6 +149,18 @@ impl Services {
             buyers_url: config.public_origins.first().cloned().unwrap_or_default(),
             secure_cookies: origins(&config.staff_origins).all_secure(),
         })
+    }
+
+    fn figures(&self, config: &Config, gateway: &Arc<Gateway>, doors: &Doors) -> Figures {
+        Figures {
+            openings: self.openings.clone(),
+            buyers: self.buyers.clone(),
+            gateway: Arc::clone(gateway),
+            clock: self.clock.clone(),
+            readiness: doors.readiness.clone(),
+            drain: doors.drain.clone(),
+            data: self.data.db.is_sqlite().then(|| config.data.dir.clone()),
+        }
     }
 
     fn start_upkeep(&self, metrics: &Metrics, drain: &Drain) {

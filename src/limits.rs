@@ -34,6 +34,11 @@ pub const OUTBOX_KEEP_S: i64 = 7 * 24 * 3600;
 
 /// Rows that one clean-up transaction removes: a few milliseconds of the one writer.
 pub const PURGE_ROWS: i64 = 500;
+// --- telemetry ---
+
+/// Openings whose figures are told one by one: each is a label, and a collector keeps each label's history.
+pub const METRICS_OPENINGS_MAX: usize = 20;
+
 // --- http ---
 
 /// Waiting connections the kernel may queue for each listening socket: the whole hall taps within a second.

@@ -99,8 +99,11 @@ impl Doors {
     }
 
     fn health(&self, config: &Config) -> Router {
-        health::routes(self.readiness.clone(), self.drain.clone())
-            .merge(figures::route(self.metrics.clone(), config.metrics_from.clone()))
+        health::routes(self.readiness.clone(), self.drain.clone()).merge(figures::route(
+            self.metrics.clone(),
+            config.metrics_from.clone(),
+            Backend::new(Handle::current()),
+        ))
     }
 }
 

@@ -1,37 +1,128 @@
-//! What the openings and doors know about themselves, told to the metrics now and then. Nothing reads it back.
+//! What openings, doors and disk know about themselves, read when the metrics' page is asked for.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::domain::time::Clock;
 use crate::gateway::Gateway;
+use crate::http::Drain;
+use crate::http::health::Readiness;
 use crate::identity::Buyers;
-use crate::opening::{Live, Openings};
-use crate::telemetry::names;
+use crate::limits::{BUYER_CONNECTIONS_MAX, METRICS_OPENINGS_MAX, STAFF_CONNECTIONS_MAX};
+use crate::opening::lifecycle::Phase;
+use crate::opening::{Live, LiveFigures, Openings};
+use crate::telemetry::{Page, names};
 
-const PERIOD: Duration = Duration::from_secs(5);
+pub struct Figures {
+    pub openings: Openings,
+    pub buyers: Buyers,
+    pub gateway: Arc<Gateway>,
+    pub clock: Clock,
+    pub readiness: Readiness,
+    pub drain: Drain,
+    /// Where SQLite's files lie; `None` on Postgres, whose disk is its own server's to watch.
+    pub data: Option<PathBuf>,
+}
 
-/// Runs until the runtime ends.
-pub async fn keep_figures(openings: Openings, buyers: Buyers, gateway: Arc<Gateway>, clock: Clock) {
-    let mut ticks = tokio::time::interval(PERIOD);
-    loop {
-        ticks.tick().await;
-        for live in openings.list() {
-            tell(&live, &buyers, &gateway, &clock);
+/// An opening at the moment of the page.
+struct Shown {
+    id: String,
+    live: Arc<Live>,
+    figures: LiveFigures,
+}
+
+impl Figures {
+    pub fn write(&self, page: &mut Page) {
+        let ready = self.readiness.is_ready() && !self.drain.has_begun();
+        page.value(names::READY, u8::from(ready));
+        let doors = names::DOORS.into_iter().zip([BUYER_CONNECTIONS_MAX, STAFF_CONNECTIONS_MAX]);
+        page.family(names::CONNECTIONS_MAX, doors.map(|(door, most)| ([("door", door)], most)));
+        self.write_disk(page);
+        self.write_openings(page);
+    }
+
+    fn write_disk(&self, page: &mut Page) {
+        let Some(folder) = &self.data else { return };
+        if let Ok(disk) = rustix::fs::statvfs(folder) {
+            page.value(names::DATA_FREE_BYTES, disk.f_bavail.saturating_mul(disk.f_frsize));
         }
+        let size = |(label, name)| {
+            let file = std::fs::metadata(folder.join(name)).ok()?;
+            Some(([("file", label)], file.len()))
+        };
+        let files = [("main", "kaipan.db"), ("wal", "kaipan.db-wal")];
+        page.family(names::DATABASE_BYTES, files.into_iter().filter_map(size));
+    }
+
+    fn write_openings(&self, page: &mut Page) {
+        let all = self.openings.list();
+        let phases = all.iter().map(|live| live.phase()).collect::<Vec<_>>();
+        let public = || Phase::ALL.iter().copied().filter(|phase| phase.is_public());
+        let counts = public().map(|phase| {
+            let count = phases.iter().filter(|other| **other == phase).count();
+            ([("phase", phase.as_str())], count)
+        });
+        page.family(names::OPENINGS, counts);
+
+        let shown = shown(all);
+        let states = shown.iter().flat_map(|opening| {
+            public().map(|phase| {
+                let is = opening.figures.phase == phase;
+                ([("opening", opening.id.as_str()), ("phase", phase.as_str())], u8::from(is))
+            })
+        });
+        page.family(names::OPENING_PHASE, states);
+        type Figure = fn(&LiveFigures) -> f64;
+        // Below 2^53 an f64 is exact, and no figure here comes near.
+        let figures: [(&str, Figure); 9] = [
+            (names::OPENING_PAUSED, |f| f64::from(u8::from(f.paused))),
+            (names::OPENING_ARMED, |f| f64::from(u8::from(f.armed))),
+            (names::OPENING_STARTS_IN, |f| f.starts_in.0 as f64 / 1e6),
+            (names::CLOCK_OFFSET, |f| f.clock_offset.0 as f64 / 1e6),
+            (names::CLOCK_REFUSES, |f| f64::from(u8::from(f.clock_refuses))),
+            (names::JOURNAL_HEAD, |f| f.journal_head as f64),
+            (names::JOURNAL_APPLIED, |f| f.journal_applied as f64),
+            (names::BOARD_SEQ, |f| f.board_seq as f64),
+            (names::HOLDS, |f| f.holds as f64),
+        ];
+        for (name, figure) in figures {
+            page.family(name, shown.iter().map(|opening| (opening.label(), figure(&opening.figures))));
+        }
+        page.family(names::PICKS, shown.iter().map(|opening| (opening.label(), opening.live.stats.picks())));
+        page.family(names::YES, shown.iter().map(|opening| (opening.label(), opening.live.stats.yes())));
+        let units = shown.iter().flat_map(|opening| {
+            let counts = opening.figures.units.into_iter();
+            counts.map(|(status, count)| ([("opening", opening.id.as_str()), ("status", status)], count))
+        });
+        page.family(names::UNITS, units);
+        let refusals = shown.iter().flat_map(|opening| {
+            let refusals = opening.live.stats.refusals().into_iter();
+            refusals.map(|(code, count)| ([("opening", opening.id.as_str()), ("code", code)], count))
+        });
+        page.family(names::REFUSALS, refusals);
+        let now = self.clock.wall();
+        let signed_in = |opening: &Shown| self.buyers.devices().signed_in(&opening.live.facts.id, now);
+        page.family(names::SIGNED_IN, shown.iter().map(|opening| (opening.label(), signed_in(opening))));
+        let connected = |opening: &Shown| self.gateway.presence.connected(&opening.live.facts.id);
+        page.family(names::CONNECTED, shown.iter().map(|opening| (opening.label(), connected(opening))));
     }
 }
 
-fn tell(live: &Live, buyers: &Buyers, gateway: &Gateway, clock: &Clock) {
-    let opening = live.facts.id.to_string();
-    metrics::counter!(names::PICKS, "opening" => opening.clone()).absolute(live.stats.picks());
-    for (code, count) in live.stats.refusals() {
-        metrics::counter!(names::REFUSALS, "opening" => opening.clone(), "code" => code).absolute(count);
+impl Shown {
+    fn label(&self) -> [(&'static str, &str); 1] {
+        [("opening", self.id.as_str())]
     }
-    // Below 2^53 an f64 is exact, and no figure here comes near.
-    let signed_in = buyers.devices().signed_in(&live.facts.id, clock.wall());
-    metrics::gauge!(names::SIGNED_IN, "opening" => opening.clone()).set(signed_in as f64);
-    let connected = gateway.presence.connected(&live.facts.id);
-    metrics::gauge!(names::CONNECTED, "opening" => opening.clone()).set(connected as f64);
-    metrics::gauge!(names::BOARD_SEQ, "opening" => opening).set(live.board().snapshot().seq as f64);
+}
+
+/// The openings whose figures are told one by one: those that are not over first, then the newest; their number is
+/// bounded, because each is a label.
+fn shown(mut all: Vec<Arc<Live>>) -> Vec<Shown> {
+    // Ids grow with time.
+    all.sort_by(|a, b| {
+        (a.phase() == Phase::Closed, &b.facts.id).cmp(&(b.phase() == Phase::Closed, &a.facts.id))
+    });
+    all.truncate(METRICS_OPENINGS_MAX);
+    all.into_iter()
+        .map(|live| Shown { id: live.facts.id.to_string(), figures: live.figures(), live })
+        .collect()
 }

@@ -7,24 +7,28 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::address::{ClientAddr, is_forwarded};
+use super::backend::Backend;
 use super::problem::{Code, Problem};
 use crate::domain::network::Network;
 use crate::telemetry::Metrics;
 
-/// The page for clients in `readers`; for all others there is no such page.
-pub fn route(metrics: Metrics, readers: Vec<Network>) -> Router {
+/// The page for clients in `readers`; for all others there is no such page. It is written on the backend: it walks maps
+/// of ten thousand buyers, and no buyer's loop should.
+pub fn route(metrics: Metrics, readers: Vec<Network>, backend: Backend) -> Router {
     let figures = async move |client: ClientAddr, headers: HeaderMap| {
-        if may_read(client, &headers, &readers) {
-            page(&metrics)
-        } else {
-            Problem::new(Code::NotFound).into_response()
+        if !may_read(client, &headers, &readers) {
+            return Problem::new(Code::NotFound).into_response();
+        }
+        match backend.run(async move { metrics.page() }).await {
+            Ok(text) => exposition(text),
+            Err(problem) => problem.into_response(),
         }
     };
     Router::new().route("/metrics", get(figures))
 }
 
-fn page(metrics: &Metrics) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.page()).into_response()
+fn exposition(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 /// The client's address is good only as far as the proxies before it are known. A request that says it was forwarded,

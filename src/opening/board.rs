@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::{Notify, broadcast};
+use tokio::time::Instant;
 
 use crate::domain::ids::UnitOrd;
 use crate::limits::TICKS_KEPT;
+use crate::telemetry::names;
 
 /// What everybody may know of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +71,15 @@ pub struct Board {
 struct Gathering {
     to: i64,
     changes: BTreeMap<u32, Status>,
+    /// When the first of them was noted.
+    since: Option<Instant>,
 }
 
 impl Board {
     pub fn new(seq: i64, statuses: Vec<Status>) -> Self {
         Self {
             published: ArcSwap::from_pointee(Snapshot { seq, statuses, encoded: OnceLock::new() }),
-            gathering: Mutex::new(Gathering { to: seq, changes: BTreeMap::new() }),
+            gathering: Mutex::new(Gathering { to: seq, ..Gathering::default() }),
             changed: Notify::new(),
             ticks: broadcast::channel(TICKS_KEPT).0,
         }
@@ -95,6 +99,7 @@ impl Board {
     pub fn note(&self, seq: i64, changes: impl IntoIterator<Item = (UnitOrd, Status)>) {
         let mut gathering = self.gathering.lock().unwrap_or_else(PoisonError::into_inner);
         gathering.to = gathering.to.max(seq);
+        gathering.since.get_or_insert_with(Instant::now);
         gathering.changes.extend(changes.into_iter().map(|(unit, status)| (unit.0, status)));
         drop(gathering);
         self.changed.notify_one();
@@ -122,6 +127,9 @@ impl Board {
             }
         }
         let to = gathering.to;
+        if let Some(since) = gathering.since.take() {
+            metrics::histogram!(names::BOARD_TICK_SECONDS).record(since.elapsed().as_secs_f64());
+        }
         self.published.store(Arc::new(Snapshot { seq: to, statuses, encoded: OnceLock::new() }));
         let tick = Arc::new(Tick { from: before.seq, to, changes, encoded: OnceLock::new() });
         // Nobody listening is no failure.

@@ -134,6 +134,7 @@ impl Live {
     /// After the commit: memory, then the answers, then the board.
     async fn deliver(&self, batch: Batch, group: Group) {
         let Group { head, picks: answers, commands: ended, recorded } = group;
+        self.head.fetch_max(head.next_seq - 1, Ordering::Relaxed);
         match control_of(&head) {
             Ok(control) => self.control.store(Arc::new(control)),
             Err(error) => tracing::error!(%error, "the head row does not read"),
@@ -151,8 +152,10 @@ impl Live {
             // Its own entry in the journal settled a granted pick's ticket. What is left is a refusal's, or belongs to a
             // key that was granted long ago: such a pick may hold words of a claim that has ended since.
             self.memory.undo_ticket(pick.who, &pick.key, &self.inventory);
-            if let Answer::No(refusal) = answer {
-                self.stats.refused(*refusal);
+            match answer {
+                Answer::No(refusal) => self.stats.refused(*refusal),
+                Answer::Yes(_) => self.stats.granted(),
+                Answer::InProgress | Answer::Unknown => {}
             }
             self.keys.settle(pick.who, &pick.key, answer);
             self.ring(pick.unit);
@@ -190,6 +193,7 @@ impl Live {
     /// Follows the journal to its end: what other gateways wrote.
     pub(super) async fn follow(&self) -> Result<(), StoreError> {
         let Some(head) = self.ledger.read_head(&self.facts.id).await? else { return Ok(()) };
+        self.head.fetch_max(head.next_seq - 1, Ordering::Relaxed);
         if self.memory.applied() + 1 >= head.next_seq && control_of(&head)? == **self.control.load() {
             return Ok(());
         }

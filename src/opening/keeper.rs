@@ -47,7 +47,7 @@ impl Live {
         if phase.is_running() {
             self.arm().await?;
         }
-        if !self.ledger.is_embedded() && self.clock.anchor().is_some() {
+        if self.clock.anchor().is_some() {
             self.compare_clocks(gateway).await?;
         }
         let now = self.ledger_now().await?;
@@ -123,6 +123,10 @@ impl Live {
         let Some(database_now) = self.database_time().await? else { return Ok(()) };
         let offset = Micros(database_now.0 - self.now().0);
         self.clock_offset.store(offset.0, Ordering::Relaxed);
+        if self.ledger.is_embedded() {
+            // There the database's time is this machine's wall: told, so that a step of it is seen, and no judge.
+            return Ok(());
+        }
         let others = self.ledger.report_clock(gateway, offset, REPORT_FRESH).await?;
         let is_off = |offset: Micros| offset.0.abs() > CLOCK_OFF_US_MAX;
         let alone = is_off(offset) && others.iter().any(|other| !is_off(*other));

@@ -57,7 +57,10 @@ pub struct Live {
     pub(super) troubled: AtomicBool,
     /// This gateway's clock is too far from the database's, and others' are not.
     pub(super) clock_off: AtomicBool,
+    /// The database's time less this clock, in microseconds.
     pub(super) clock_offset: AtomicI64,
+    /// The last entry that the head row was seen to have; for the metrics.
+    pub(super) head: AtomicI64,
     bells: [Notify; BELLS],
 }
 
@@ -122,6 +125,7 @@ impl Live {
             troubled: AtomicBool::new(false),
             clock_off: AtomicBool::new(false),
             clock_offset: AtomicI64::new(0),
+            head: AtomicI64::new(0),
             bells: std::array::from_fn(|_| Notify::new()),
         };
         granted.iter().for_each(|claim| live.remember(claim));

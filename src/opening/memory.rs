@@ -131,8 +131,9 @@ impl Memory {
         due.filter_map(|(_, id)| state.claims.get(id).map(|claim| (id.clone(), claim.generation))).collect()
     }
 
-    pub fn has_deadlines(&self) -> bool {
-        !self.lock().deadlines.is_empty()
+    /// Holds that run.
+    pub fn holds(&self) -> usize {
+        self.lock().deadlines.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

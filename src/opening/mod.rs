@@ -24,6 +24,8 @@ pub mod event;
 pub mod facts;
 /// A buyer's ordered list of units.
 pub mod favourites;
+/// What an opening knows of itself, for the metrics.
+mod figures;
 /// What can be asked of the committer.
 pub mod job;
 /// How people name a unit.
@@ -61,6 +63,7 @@ mod sim;
 #[cfg(test)]
 mod testing;
 
+pub use figures::LiveFigures;
 pub use live::{Live, PickError};
 pub use openings::Openings;
 pub use recover::RecoverError;

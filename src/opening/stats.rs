@@ -9,6 +9,7 @@ macro_rules! counters {
         #[derive(Default)]
         pub struct Stats {
             picks: AtomicU64,
+            granted: AtomicU64,
             $($field: AtomicU64),*
         }
 
@@ -48,6 +49,15 @@ counters! {
 impl Stats {
     pub(super) fn picked(&self) {
         self.picks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn granted(&self) {
+        self.granted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Picks that this process was the one to say yes to.
+    pub fn yes(&self) -> u64 {
+        self.granted.load(Ordering::Relaxed)
     }
 
     pub fn picks(&self) -> u64 {

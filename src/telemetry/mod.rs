@@ -1,15 +1,23 @@
 //! Logs and figures about the running program. No business rule reads them.
 
 pub mod names;
+mod page;
 mod process;
+#[cfg(test)]
+mod tests;
 
 use std::io::IsTerminal;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
+pub use page::Page;
 use process::Process;
 
 /// How log lines look.
@@ -40,10 +48,12 @@ pub fn init_logs(format: LogFormat, filter: &str) -> Result<(), BadFilter> {
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).with_writer(std::io::stderr);
     let already_started = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.finish().with(CountLines).try_init().is_err(),
+        LogFormat::Json => builder.json().finish().with(CountLines).try_init().is_err(),
     };
-    drop(already_started);
+    if already_started {
+        tracing::debug!("logs were started before");
+    }
     Ok(())
 }
 
@@ -51,11 +61,15 @@ pub fn init_logs(format: LogFormat, filter: &str) -> Result<(), BadFilter> {
 #[error("the log filter can not be read: {0}")]
 pub struct BadFilter(String);
 
+/// What is looked up when the page is asked for, beside the process's own figures.
+type Collector = Box<dyn Fn(&mut Page) + Send + Sync>;
+
 /// What is known about the running program, as a page. Cheap to clone.
 #[derive(Clone)]
 pub struct Metrics {
     recorded: PrometheusHandle,
     process: Process,
+    collector: Arc<OnceLock<Collector>>,
 }
 
 impl Metrics {
@@ -67,15 +81,27 @@ impl Metrics {
             .set_buckets_for_metric(jobs, JOBS_BUCKETS)?
             .install_recorder()?;
         names::describe();
+        names::begin_at_zero();
         metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        Ok(Self { recorded, process: Process { started_s } })
+        count_panics();
+        Ok(Self { recorded, process: Process { started_s }, collector: Arc::default() })
+    }
+
+    /// What else the page shows: looked up each time, so that a sample is of its own moment, and what is gone is gone.
+    /// The first call counts.
+    pub fn collect_with(&self, collector: impl Fn(&mut Page) + Send + Sync + 'static) {
+        // A second collector would say everything twice.
+        drop(self.collector.set(Box::new(collector)));
     }
 
     /// The page of `/metrics`, in Prometheus' text format.
     pub fn page(&self) -> String {
-        let mut page = self.recorded.render();
+        let mut page = Page::default();
         self.process.write(&mut page);
-        page
+        if let Some(collect) = self.collector.get() {
+            collect(&mut page);
+        }
+        self.recorded.render() + &page.into_text()
     }
 
     /// Keeps the recorder's memory bounded; runs until the runtime ends.
@@ -85,5 +111,28 @@ impl Metrics {
             ticks.tick().await;
             self.recorded.run_upkeep();
         }
+    }
+}
+
+/// A task that panics is caught by its runtime and missed by everybody: here it is counted, and then reported as ever.
+fn count_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        metrics::counter!(names::PANICS).increment(1);
+        report(panic);
+    }));
+}
+
+/// Counts what is logged, so that an alert can say "look into the log".
+struct CountLines;
+
+impl<S: tracing::Subscriber> Layer<S> for CountLines {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+        let level = match *event.metadata().level() {
+            Level::ERROR => "error",
+            Level::WARN => "warn",
+            _ => return,
+        };
+        metrics::counter!(names::LOG_EVENTS, "level" => level).increment(1);
     }
 }

@@ -3,13 +3,12 @@
 //! Read when the page is asked for, so that a sample is of its own moment, and written as text: processor time is a
 //! counter with a fraction, and the recorder's counters are whole numbers. Linux only; elsewhere the lines are missing.
 
-use std::fmt::{Display, Write};
 use std::fs;
 
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::names;
+use super::{Page, names};
 
 /// What does not change while the process lives.
 #[derive(Debug, Clone, Copy)]
@@ -19,30 +18,23 @@ pub struct Process {
 }
 
 impl Process {
-    /// Appends the process's figures to a page.
-    pub fn write(self, page: &mut String) {
-        sample(page, names::PROCESS_CPU_SECONDS, "counter", cpu_seconds());
-        sample(page, names::PROCESS_START_SECONDS, "gauge", self.started_s);
+    pub fn write(self, page: &mut Page) {
+        page.value(names::PROCESS_CPU_SECONDS, cpu_seconds());
+        page.value(names::PROCESS_START_SECONDS, self.started_s);
         if let Some(memory) = Memory::read() {
-            sample(page, names::PROCESS_RESIDENT_BYTES, "gauge", memory.resident_bytes);
-            sample(page, names::PROCESS_RESIDENT_PEAK_BYTES, "gauge", memory.resident_peak_bytes);
-            sample(page, names::PROCESS_THREADS, "gauge", memory.threads);
+            page.value(names::PROCESS_RESIDENT_BYTES, memory.resident_bytes);
+            page.value(names::PROCESS_RESIDENT_PEAK_BYTES, memory.resident_peak_bytes);
+            page.value(names::PROCESS_THREADS, memory.threads);
         }
         if let Some(open) = open_fds() {
-            sample(page, names::PROCESS_OPEN_FDS, "gauge", open);
+            page.value(names::PROCESS_OPEN_FDS, open);
         }
         // No limit is said as Prometheus says it.
         match getrlimit(Resource::Nofile).current {
-            Some(most) => sample(page, names::PROCESS_MAX_FDS, "gauge", most),
-            None => sample(page, names::PROCESS_MAX_FDS, "gauge", "+Inf"),
+            Some(most) => page.value(names::PROCESS_MAX_FDS, most),
+            None => page.value(names::PROCESS_MAX_FDS, "+Inf"),
         }
     }
-}
-
-fn sample(page: &mut String, name: &str, kind: &str, value: impl Display) {
-    let help = names::help(name);
-    // Writing to a String does not fail.
-    let _ = writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
 }
 
 /// Of all threads, user and system together.
@@ -108,9 +100,9 @@ mod tests {
             line.rsplit(' ').next().unwrap().parse().unwrap()
         };
         let page = || {
-            let mut page = String::new();
+            let mut page = Page::default();
             Process { started_s: 1.5 }.write(&mut page);
-            page
+            page.into_text()
         };
         let before = page();
         let files: Vec<fs::File> = (0..50).map(|_| fs::File::open("/proc/self/status").unwrap()).collect();

@@ -23,6 +23,7 @@ mod hold;
 mod import;
 mod load;
 mod load_runs;
+mod metrics;
 mod pick;
 mod prepare;
 mod rehearsal;

@@ -11,6 +11,7 @@ use crate::limits::{
 };
 use crate::messaging::Message;
 use crate::store::{Priority, Tx, execute, fetch_optional};
+use crate::telemetry::names;
 use crate::vault::{Purpose, Secret};
 
 use super::{BuyerError, Buyers};
@@ -53,6 +54,9 @@ impl Buyers {
             self.inner.outbox.send(&mut tx, Some(opening), &phone, &message, now).await?;
         }
         tx.commit().await?;
+        if on_roster.is_some() {
+            metrics::counter!(names::CODES_SENT).increment(1);
+        }
         Ok(CodeRequested { resend_after_ms: resend_at.since(now).ms() })
     }
 

@@ -12,6 +12,7 @@ use crate::limits::{
     BUYER_SESSION_S, DEVICE_FREEZE_S, REGISTRATIONS_PER_PHONE_MAX, SESSIONS_PER_REGISTRATION_MAX,
 };
 use crate::store::{Priority, StoreError, Tx, execute, fetch_all, fetch_optional};
+use crate::telemetry::names;
 use crate::vault::{Field, Purpose, Secret};
 
 use super::code::start_of;
@@ -66,6 +67,13 @@ enum Tried {
 
 impl Buyers {
     pub async fn sign_in(&self, attempt: SignInAttempt<'_>, now: Micros) -> Result<SignedIn, BuyerError> {
+        let signed_in = self.attempt(attempt, now).await;
+        let outcome = signed_in.as_ref().map_or_else(BuyerError::code, |_| "ok");
+        metrics::counter!(names::SIGN_INS, "outcome" => outcome).increment(1);
+        signed_in
+    }
+
+    async fn attempt(&self, attempt: SignInAttempt<'_>, now: Micros) -> Result<SignedIn, BuyerError> {
         let phone = Phone::parse(attempt.phone).map_err(|_| BuyerError::PhoneInvalid)?;
         let phone_bidx = self.inner.vault.index(Purpose::Phone, phone.as_str());
         let address = network(attempt.address);
