@@ -49,6 +49,21 @@ pub const BUYER_CONNECTIONS_MAX: usize = 60_000;
 pub const STAFF_CONNECTIONS_MAX: usize = 1_000;
 /// Requests of one door between their first byte and their answer; more are refused at once with `OVERLOADED`.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 20_000;
+/// Connections that a loop takes before it looks at its requests again: some 2 ms of them.
+pub const ACCEPTS_A_TURN: usize = 64;
+/// How often a loop looks how late it is. A tap's promise is a second, so fifty looks in it are plenty.
+pub const LATENESS_LOOK_PERIOD: Duration = Duration::from_millis(20);
+/// A loop whose requests wait this long before they are looked at is late: a quarter of the second that a buyer is
+/// promised, and more than a hall of 10,000 that taps at one instant makes one loop need (some 200 ms).
+pub const LATE: Duration = Duration::from_millis(250);
+/// A loop that has been late for this long will not catch up by itself: a burst would be over.
+pub const LATE_FOR: Duration = Duration::from_millis(500);
+/// Picks answered for each one that is refused while a loop stays late. A refusal costs about half an answer, so this
+/// leaves 8 ÷ 8.5 = 94 % of the core to answers, whatever arrives.
+pub const ANSWERS_PER_REFUSAL: u32 = 8;
+/// When who was refused by a late loop should come back. The page waits up to two seconds without a word to its buyer.
+pub const LATE_RETRY_MS_MIN: u64 = 1_000;
+pub const LATE_RETRY_MS_MAX: u64 = 2_000;
 /// A client that has not sent its whole request head by then is cut. Also the life of an idle keep-alive connection.
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// From head to answer, body included. WebSocket and Server-Sent Events answer at once and live outside it.
@@ -71,6 +86,9 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Proxies a request may have come through before we stop reading `X-Forwarded-For`.
 pub const FORWARDED_HOPS_MAX: usize = 16;
 
+const _: () =
+    assert!(LATE_RETRY_MS_MIN < LATE_RETRY_MS_MAX && LATE_RETRY_MS_MIN > LATE_FOR.as_millis() as u64);
+const _: () = assert!(LATE.as_millis() > 5 * LATENESS_LOOK_PERIOD.as_millis());
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX >= 8_192, "hyper refuses a smaller read buffer");
 const _: () = assert!(
     DRAIN_TIMEOUT.as_millis() >= REQUEST_TIMEOUT.as_millis(),
@@ -369,6 +387,9 @@ pub const ANONYMOUS_SOCKETS_PER_ADDRESS_MAX: usize = 10_000;
 pub const SOCKET_DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a closing socket may take to accept the closing frame.
 pub const SOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Session tokens that each loop remembers having opened: one for each buyer of an opening, some 350 bytes each.
+pub const TOKENS_REMEMBERED: usize = 16_384;
 
 /// Picks of one registration: a burst of taps (two devices and their repeats), then a rate that no finger exceeds. A
 /// lost pick costs a microsecond, so this stops scripts and never a person.

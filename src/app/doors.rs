@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::{ServeError, Services};
 use crate::config::Config;
 use crate::console::{self, Console};
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, Tap};
 use crate::http::accept::{self, Door, SocketTimeouts};
 use crate::http::figures;
 use crate::http::health::{self, Readiness};
@@ -19,6 +19,7 @@ use crate::http::openapi;
 use crate::http::origin::Origins;
 use crate::http::pages::Pages;
 use crate::http::shell::{Shell, Wrap};
+use crate::http::shortcut::NoShortcut;
 use crate::http::token::TokenKey;
 use crate::http::{Backend, Drain};
 use crate::limits;
@@ -60,13 +61,14 @@ impl Doors {
         let pages = Pages::embedded(buyers_document);
         let around = self.health(config).merge(openapi::route(&gateway::api_document()));
         let gateway = Arc::clone(gateway);
-        let router_of = move |_loop| {
-            let router = gateway::router(gateway.core()).merge(around.clone());
-            wrap.around(with_pages(router, &pages))
+        let service_of = move |_loop, lateness| {
+            let core = gateway.core(lateness);
+            let router = gateway::router(core.clone()).merge(around.clone());
+            wrap.around(with_pages(router, &pages), Tap(core))
         };
         let door = Door::new("buyers", limits::BUYER_CONNECTIONS_MAX, SocketTimeouts::default());
         let address = config.buyers_listen;
-        loops::start(address, config.buyers_threads, &door, &self.drain, router_of)
+        loops::start(address, config.buyers_threads, &door, &self.drain, service_of)
             .map_err(|source| ServeError::Listen { door: "buyers'", address, source })
     }
 
@@ -83,13 +85,14 @@ impl Doors {
         });
         let around = self.health(config).merge(openapi::route(&console::api_document()));
         let pages = Pages::embedded(|_path| "console");
-        let router = wrap.around(with_pages(console::router(console).merge(around), &pages));
+        let router = with_pages(console::router(console).merge(around), &pages);
+        let service = wrap.around(router, NoShortcut);
         let address = config.staff_listen;
         let listen = |source| ServeError::Listen { door: "staff's", address, source };
         let socket = accept::listen(address, false).map_err(listen)?;
         let address = socket.local_addr().map_err(listen)?;
         let door = Door::new("staff", limits::STAFF_CONNECTIONS_MAX, SocketTimeouts::default());
-        let served = accept::serve(socket, router, door, self.drain.clone());
+        let served = accept::serve(socket, service, door, self.drain.clone());
         tokio::spawn(async move {
             if let Err(error) = served.await {
                 tracing::error!(%error, "the staff's door closed");

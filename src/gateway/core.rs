@@ -6,9 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::open::Open;
 use super::rates::Addresses;
 use super::socket::{Hubs, Presence};
+use super::tokens::Tokens;
 use crate::domain::ids::OpeningId;
 use crate::domain::time::{Clock, Micros};
 use crate::http::health::Readiness;
+use crate::http::lateness::Lateness;
 use crate::http::token::TokenKey;
 use crate::http::{Backend, Code, Drain, Problem};
 use crate::identity::buyers::Buyers;
@@ -38,11 +40,14 @@ pub struct Gateway {
     open: RwLock<HashMap<OpeningId, Arc<Open>>>,
 }
 
-/// One loop's view: the shared gateway, and the hubs that live on this loop alone.
+/// One loop's view: the shared gateway, and what lives on this loop alone.
 #[derive(Clone)]
 pub struct Core {
     pub gateway: Arc<Gateway>,
     pub hubs: Arc<Hubs>,
+    pub tokens: Arc<Tokens>,
+    /// Every pick asks it first, over HTTP and WebSocket.
+    pub lateness: Arc<Lateness>,
 }
 
 impl Gateway {
@@ -56,8 +61,8 @@ impl Gateway {
     }
 
     /// Call inside the runtime of the loop it is for.
-    pub fn core(self: &Arc<Self>) -> Core {
-        Core { gateway: Arc::clone(self), hubs: Arc::default() }
+    pub fn core(self: &Arc<Self>, lateness: Arc<Lateness>) -> Core {
+        Core { gateway: Arc::clone(self), hubs: Arc::default(), tokens: Arc::default(), lateness }
     }
 
     /// Wall time, for sessions and codes; an opening has its own clock.
@@ -77,8 +82,8 @@ impl Gateway {
         if let Some(open) = self.known(&live) {
             return Ok(open);
         }
-        let made = Arc::clone(&live);
-        let open = self.parts.backend.run(async move { Arc::new(Open::new(made)) }).await?;
+        let (made, clock) = (Arc::clone(&live), self.parts.clock.clone());
+        let open = self.parts.backend.run(async move { Arc::new(Open::new(made, clock)) }).await?;
         let mut known = self.open.write().unwrap_or_else(PoisonError::into_inner);
         // Whoever came first wins: rates are counted in one place only.
         let kept = known.entry(opening.clone()).or_insert_with(|| Arc::clone(&open));

@@ -6,13 +6,17 @@
 
 mod core;
 mod deals;
+mod gcra;
 mod open;
 mod problems;
 mod rates;
 mod routes;
 mod session;
 mod socket;
+mod tap;
+mod tokens;
 mod wire;
 
 pub use core::{Core, Gateway, Parts};
 pub use routes::{api_document, router};
+pub use tap::Tap;

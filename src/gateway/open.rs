@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::deals::Deals;
 use super::rates::{Frames, Rates};
 use super::wire;
+use crate::domain::time::Clock;
 use crate::http::pages::Static;
 use crate::opening::Live;
 use crate::opening::board::Status;
@@ -23,7 +24,7 @@ pub struct Open {
 }
 
 impl Open {
-    pub fn new(live: Arc<Live>) -> Self {
+    pub fn new(live: Arc<Live>, clock: Clock) -> Self {
         let units = wire::catalogue_units(&live.facts);
         let bytes = serde_json::to_vec(&units).unwrap_or_default();
         let catalogue_hash = hex::encode(Sha256::digest(&bytes));
@@ -31,7 +32,7 @@ impl Open {
         let bytes = Bytes::from(serde_json::to_vec(&catalogue).unwrap_or_default());
         Self {
             deals: Deals::new(&live),
-            rates: Rates::of(is_rehearsed(&live)),
+            rates: Rates::of(is_rehearsed(&live), live.facts.registrations.len(), clock),
             catalogue_hash,
             catalogue: Static::immutable("application/json", bytes),
             live,

@@ -1,14 +1,15 @@
 //! How often a buyer may ask for something. Keyed by registration, because a sales hall is one address; the bound on
 //! addresses is far looser and only stops floods.
 
-use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use governor::clock::{Clock, DefaultClock};
+use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use super::gcra::Gcra;
 use crate::domain::ids::RegOrd;
+use crate::domain::time::Clock;
 use crate::http::Problem;
 use crate::limits;
 
@@ -17,38 +18,30 @@ fn quota(per_second: u32, burst: u32) -> Quota {
     Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst))
 }
 
-fn check<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> Result<(), Problem> {
-    limiter.check_key(key).map_err(|until| slow_down(until.wait_time_from(DefaultClock::default().now())))
-}
-
 fn slow_down(wait: std::time::Duration) -> Problem {
     // Rounded up: whoever comes back after exactly this long must not be early.
     Problem::slow_down(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
 }
 
-/// One opening's limits, by registration. The registrations are those of a roster, so the maps are bounded.
+/// One opening's limits, by registration: as long as its admission list.
 pub struct Rates {
-    picks: DefaultKeyedRateLimiter<RegOrd>,
-    asks: DefaultKeyedRateLimiter<RegOrd>,
-    reads: DefaultKeyedRateLimiter<RegOrd>,
-    writes: DefaultKeyedRateLimiter<RegOrd>,
-}
-
-impl Default for Rates {
-    fn default() -> Self {
-        Self::of(false)
-    }
+    clock: Clock,
+    picks: Gcra,
+    asks: Gcra,
+    reads: Gcra,
+    writes: Gcra,
 }
 
 impl Rates {
     /// Of an opening with real buyers, or of a rehearsal: there a few hundred connections tap for ten thousand people,
     /// so the same limits are counted and checked, but stand where none of them is met.
-    pub fn of(rehearsal: bool) -> Self {
+    pub fn of(rehearsal: bool, registrations: usize, clock: Clock) -> Self {
         let by_registration = |per_second, burst| {
             let times = if rehearsal { limits::REHEARSAL_RATES_TIMES } else { 1 };
-            RateLimiter::keyed(quota(per_second * times, burst * times))
+            Gcra::new(per_second * times, burst * times, registrations)
         };
         Self {
+            clock,
             picks: by_registration(limits::PICKS_PER_SECOND, limits::PICKS_BURST),
             asks: by_registration(limits::ASKS_PER_SECOND, limits::ASKS_BURST),
             reads: by_registration(limits::READS_PER_SECOND, limits::READS_BURST),
@@ -57,21 +50,25 @@ impl Rates {
     }
 
     pub fn pick(&self, who: RegOrd) -> Result<(), Problem> {
-        check(&self.picks, &who)
+        self.check(&self.picks, who)
     }
 
     pub fn ask(&self, who: RegOrd) -> Result<(), Problem> {
-        check(&self.asks, &who)
+        self.check(&self.asks, who)
     }
 
     /// Reads that cost the database something.
     pub fn read(&self, who: RegOrd) -> Result<(), Problem> {
-        check(&self.reads, &who)
+        self.check(&self.reads, who)
     }
 
     /// Favourites, devices, giving up.
     pub fn write(&self, who: RegOrd) -> Result<(), Problem> {
-        check(&self.writes, &who)
+        self.check(&self.writes, who)
+    }
+
+    fn check(&self, limiter: &Gcra, who: RegOrd) -> Result<(), Problem> {
+        limiter.check(who.0, self.clock.mono()).map_err(slow_down)
     }
 }
 
@@ -87,7 +84,8 @@ impl Default for Addresses {
 
 impl Addresses {
     pub fn check(&self, address: IpAddr) -> Result<(), Problem> {
-        check(&self.0, &address)
+        let checked = self.0.check_key(&address);
+        checked.map_err(|until| slow_down(until.wait_time_from(DefaultClock::default().now())))
     }
 
     /// Forgets addresses that have their whole burst again; called now and then, or the map would grow for ever.
@@ -119,7 +117,7 @@ mod tests {
 
     #[test]
     fn one_buyers_taps_are_bounded_and_nobody_elses() {
-        let rates = Rates::default();
+        let rates = Rates::of(false, 3, Clock::system());
         let granted = (0..1_000).take_while(|_| rates.pick(RegOrd(1)).is_ok()).count();
         assert!(
             (limits::PICKS_BURST as usize..limits::PICKS_BURST as usize * 2).contains(&granted),
@@ -136,7 +134,7 @@ mod tests {
     /// OP-38: one connection of a load run taps as often as it can. Mutation caught: `rehearsal` not looked at.
     #[test]
     fn a_rehearsals_taps_are_counted_and_not_refused() {
-        let (rates, frames) = (Rates::of(true), Frames::of(true));
+        let (rates, frames) = (Rates::of(true, 2, Clock::system()), Frames::of(true));
         assert!((0..50_000).all(|_| rates.pick(RegOrd(1)).is_ok() && frames.check().is_ok()));
     }
 }

@@ -9,9 +9,9 @@ use axum::http::request::Parts;
 use super::core::{Core, Gateway};
 use super::open::Open;
 use super::problems;
-use crate::domain::ids::OrgId;
+use super::tokens::{Opened, open_token};
 use crate::domain::time::Micros;
-use crate::http::token::{SessionClaims, TokenError};
+use crate::http::token::TokenError;
 use crate::http::{Code, Problem, cookie};
 use crate::identity::buyers::{BuyerSession, DeviceRole, DeviceView};
 
@@ -37,15 +37,26 @@ pub fn token(headers: &HeaderMap) -> Option<&str> {
 
 /// A token's session, if it is one of this opening and not over.
 pub fn verify(gateway: &Gateway, open: &Open, token: &str) -> Result<(BuyerSession, Micros), Problem> {
-    let claims = gateway.parts.token_key.open(token, gateway.now()).map_err(|error| match error {
-        TokenError::Expired => Code::SessionEnded,
-        TokenError::Malformed | TokenError::Forged => Code::NotSignedIn,
-    })?;
-    let SessionClaims { org, opening, registration, session, generation, expires_at } = claims;
-    if org != OrgId::default_org() || opening != open.live.facts.id {
-        return Err(Code::NotSignedIn.into());
+    let opened = open_token(&gateway.parts.token_key, token, gateway.now()).map_err(refused)?;
+    let session = of_opening(&opened, open)?.clone();
+    Ok((session, opened.expires_at))
+}
+
+/// Why a token is no session.
+pub fn refused(error: TokenError) -> Problem {
+    match error {
+        TokenError::Expired => Code::SessionEnded.into(),
+        TokenError::Malformed | TokenError::Forged => Code::NotSignedIn.into(),
     }
-    Ok((BuyerSession { opening, registration, session, generation }, expires_at))
+}
+
+/// The session of an opened token, if it is one of this opening.
+pub fn of_opening<'t>(opened: &'t Opened, open: &Open) -> Result<&'t BuyerSession, Problem> {
+    if opened.session.opening == open.live.facts.id {
+        Ok(&opened.session)
+    } else {
+        Err(Code::NotSignedIn.into())
+    }
 }
 
 /// What the session's device is now. From memory; only a gateway that may not have heard of a session yet asks the
@@ -79,7 +90,9 @@ impl FromRequestParts<Core> for Buyer {
         // Before the opening is looked for: a stranger learns nothing about it here.
         let token = token(&parts.headers).ok_or(Code::NotSignedIn)?.to_owned();
         let Here(open) = Here::from_request_parts(parts, core).await?;
-        let (session, _expires_at) = verify(&core.gateway, &open, &token)?;
+        let opened = core.tokens.open(&core.gateway.parts.token_key, &token, core.gateway.now());
+        let opened = opened.map_err(refused)?;
+        let session = of_opening(&opened, &open)?.clone();
         let device = authenticate(&core.gateway, &session).await?;
         Ok(Self { open, session, device })
     }

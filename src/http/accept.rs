@@ -7,22 +7,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::{Counter, Gauge};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt;
 
-use super::address::Peer;
 use super::drain::Drain;
 use super::guard_io::GuardIo;
+use super::shell::Service;
+use super::shortcut::Shortcut;
 use crate::limits::{
-    HEADER_READ_TIMEOUT, LISTEN_BACKLOG, REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX, TCP_USER_TIMEOUT,
-    WRITE_STALL_TIMEOUT,
+    ACCEPTS_A_TURN, HEADER_READ_TIMEOUT, LISTEN_BACKLOG, REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX,
+    TCP_USER_TIMEOUT, WRITE_STALL_TIMEOUT,
 };
 use crate::telemetry::names;
 
@@ -44,11 +42,16 @@ impl Default for SocketTimeouts {
 
 /// A door as its accept loops share it: one cap, whichever loop the kernel picks.
 #[derive(Clone)]
-pub struct Door {
+pub struct Door(Arc<DoorInside>);
+
+struct DoorInside {
     name: &'static str,
     connections_max: usize,
     timeouts: SocketTimeouts,
-    open: Arc<AtomicUsize>,
+    open: AtomicUsize,
+    connections: Gauge,
+    refused: Counter,
+    accept_errors: Counter,
 }
 
 /// One open connection; gives its place back when dropped.
@@ -56,22 +59,38 @@ struct Connection(Door);
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-        metrics::gauge!(names::CONNECTIONS, "door" => self.0.name).decrement(1);
+        let door = &self.0.0;
+        door.open.fetch_sub(1, Ordering::Relaxed);
+        door.connections.decrement(1);
     }
 }
 
 impl Door {
     pub fn new(name: &'static str, connections_max: usize, timeouts: SocketTimeouts) -> Self {
-        Self { name, connections_max, timeouts, open: Arc::default() }
+        Self(Arc::new(DoorInside {
+            name,
+            connections_max,
+            timeouts,
+            open: AtomicUsize::new(0),
+            connections: metrics::gauge!(names::CONNECTIONS, "door" => name),
+            refused: metrics::counter!(names::CONNECTIONS_REFUSED, "door" => name),
+            accept_errors: metrics::counter!(names::ACCEPT_ERRORS, "door" => name),
+        }))
     }
 
     fn admit(&self) -> Option<Connection> {
-        let before = self.open.fetch_add(1, Ordering::Relaxed);
-        metrics::gauge!(names::CONNECTIONS, "door" => self.name).increment(1);
+        let before = self.0.open.fetch_add(1, Ordering::Relaxed);
+        self.0.connections.increment(1);
         let connection = Connection(self.clone());
-        (before < self.connections_max).then_some(connection)
+        (before < self.0.connections_max).then_some(connection)
     }
+}
+
+/// Who asks: the other end of the connection that a request came over.
+pub struct Client {
+    pub peer: SocketAddr,
+    /// `None` in tests that have no connection.
+    pub held: Option<Held>,
 }
 
 /// Binds and listens. With `share` several sockets of this process may hold the port and the kernel spreads
@@ -81,38 +100,61 @@ pub fn listen(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListe
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(share)?;
     socket.set_nonblocking(true)?;
+    // Linux hands these on to each connection: three system calls a door instead of three a buyer.
+    tune(&SockRef::from(&socket))?;
     socket.bind(&address.into())?;
     socket.listen(LISTEN_BACKLOG)?;
     Ok(socket.into())
 }
 
+/// What to tell the operator about a kernel that shortens the queue of new connections; `None` if it does not.
+/// `somaxconn` is the text of its setting.
+pub fn short_backlog(somaxconn: &str) -> Option<String> {
+    let most: i32 = somaxconn.trim().parse().ok()?;
+    (most < LISTEN_BACKLOG).then(|| {
+        format!(
+            "the kernel queues at most {most} new connections for a door, {LISTEN_BACKLOG} were asked for: when \
+             everybody connects within a second, some will wait for a second try; raise it with \
+             `sysctl -w net.core.somaxconn={LISTEN_BACKLOG}`"
+        )
+    })
+}
+
 /// Accepts until the drain begins, then stops listening. Connections finish under the drain's guards.
-pub async fn serve(
+pub async fn serve<S: Shortcut>(
     listener: std::net::TcpListener,
-    router: Router,
+    service: Service<S>,
     door: Door,
     drain: Drain,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
+    let mut begun = std::pin::pin!(drain.begun());
+    let mut taken = 0;
     loop {
         let accepted = tokio::select! {
+            biased;
+            () = &mut begun => return Ok(()),
             accepted = listener.accept() => accepted,
-            () = drain.begun() => return Ok(()),
         };
         match accepted {
             Ok((stream, peer)) => match door.admit() {
                 Some(connection) => {
-                    tokio::spawn(converse(stream, peer, router.clone(), connection, drain.clone()));
+                    tokio::spawn(converse(stream, peer, service.clone(), connection, drain.clone()));
                 }
                 // Closed at once: a client that is told to come back is better off than one left in the backlog.
-                None => metrics::counter!(names::CONNECTIONS_REFUSED, "door" => door.name).increment(1),
+                None => door.0.refused.increment(1),
             },
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::error!(door = door.name, %error, "accept failed");
-                metrics::counter!(names::ACCEPT_ERRORS, "door" => door.name).increment(1);
+                tracing::error!(door = door.0.name, %error, "accept failed");
+                door.0.accept_errors.increment(1);
                 tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             }
+        }
+        // All that wait are taken in one go, or the backlog would overflow; but not before those who are in are heard.
+        taken += 1;
+        if taken % ACCEPTS_A_TURN == 0 {
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -123,21 +165,27 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, connection: Connection, drain: Drain) {
+async fn converse<S: Shortcut>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    service: Service<S>,
+    connection: Connection,
+    drain: Drain,
+) {
     let _guard = drain.guard();
-    let timeouts = connection.0.timeouts;
-    if let Err(error) = tune(&stream) {
+    let timeouts = connection.0.0.timeouts;
+    if !cfg!(target_os = "linux")
+        && let Err(error) = tune(&SockRef::from(&stream))
+    {
         tracing::debug!(%error, "socket options refused");
         return;
     }
     let io = TokioIo::new(GuardIo::new(stream, timeouts.write_stall));
     // This task ends when a WebSocket takes the socket over; whoever serves that one keeps `Held`.
-    let connection = Arc::new(connection);
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        request.extensions_mut().insert(Held(Arc::clone(&connection)));
-        let answer = router.clone().oneshot(request.map(Body::new) as Request);
-        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+    let client = Arc::new(Client { peer, held: Some(Held(Arc::new(connection))) });
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let answer = service.clone().answer(request, Arc::clone(&client));
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut builder = http1::Builder::new();
     builder
@@ -165,11 +213,38 @@ async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, connectio
 #[derive(Clone)]
 pub struct Held(#[allow(dead_code, reason = "held for its Drop")] Arc<Connection>);
 
-fn tune(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
+fn tune(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
     socket.set_keepalive(true)?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Mutation that turned it red: the options set on the listening socket left out.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_accepted_connection_has_its_options_from_the_listening_socket() {
+        let listener = listen("127.0.0.1:0".parse().unwrap(), true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        // The handshake on loopback is over when `connect` returns.
+        let (stream, _peer) = listener.accept().unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(TCP_USER_TIMEOUT));
+    }
+
+    #[test]
+    fn an_operator_hears_of_a_kernel_that_shortens_the_backlog() {
+        assert_eq!(short_backlog("4096\n"), None);
+        assert_eq!(short_backlog("no number"), None);
+        let warning = short_backlog("128\n").unwrap();
+        assert!(warning.contains("at most 128") && warning.contains("somaxconn=4096"), "{warning}");
+    }
 }

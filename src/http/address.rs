@@ -10,10 +10,6 @@ use super::problem::Problem;
 use crate::domain::network::Network;
 use crate::limits::FORWARDED_HOPS_MAX;
 
-/// The other end of the TCP connection; the accept loop puts it into each request.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
-
 /// The client's address behind trusted proxies; the shell puts it into each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientAddr(pub IpAddr);

@@ -24,6 +24,9 @@ impl Readiness {
     }
 }
 
+/// What monitors ask for, here and nowhere else.
+pub const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// Alive: the loop answers. Ready: send buyers here; a draining server says no, so that a proxy moves on.
 pub fn routes(readiness: Readiness, drain: Drain) -> Router {
     let ready = move || {

@@ -10,6 +10,7 @@
 //!      ──▶ hyper http1   head limits and time-out
 //!      ──▶ shell         request id · client address · load shed · Origin · panic · time-out · metrics · headers
 //!      ──▶ router        extractors that answer problem+json ──▶ handler ──▶ (database work) backend
+//!      or  shortcut      the one route that everybody uses at once, without the router's layers
 //! ```
 
 pub mod accept;
@@ -21,12 +22,15 @@ pub mod extract;
 pub mod figures;
 pub mod guard_io;
 pub mod health;
+pub mod lateness;
 pub mod loops;
 pub mod openapi;
 pub mod origin;
 pub mod pages;
 pub mod problem;
+pub mod request_id;
 pub mod shell;
+pub mod shortcut;
 pub mod token;
 
 pub use backend::Backend;

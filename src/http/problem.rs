@@ -147,7 +147,7 @@ impl IntoResponse for Problem {
             status: status.as_u16(),
             code: self.code.as_str(),
             params: &self.params,
-            request_id: &request_id,
+            request_id: request_id.as_str(),
         };
         // A struct of strings and JSON values always serialises; an empty body would still carry the status.
         let body = serde_json::to_vec(&wire).unwrap_or_default();

@@ -1,39 +1,44 @@
 //! What wraps every request of a door, in the order of `http/mod.rs`'s picture. One function, so that the order can be
 //! read: a request that is shed costs no parsing, a foreign origin never reaches a handler, and a panic or a time-out
-//! inside still answers with its request id.
+//! inside still answers with its request id. What is inside is the door's router or its [`Shortcut`].
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
+use http_body_util::{Either, Full};
+use metrics::{Counter, Histogram};
+use tower::ServiceExt;
 use tracing::Instrument;
 
-use super::address::{Peer, client_addr};
+use super::accept::Client;
+use super::address::client_addr;
 use super::drain::Drain;
+use super::health;
 use super::origin::Origins;
 use super::problem::{Code, Problem};
+use super::request_id::{self, RequestId, RequestIds, X_REQUEST_ID};
+use super::shortcut::{Answer, Shortcut};
 use crate::domain::network::Network;
 use crate::telemetry::names;
 
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// A proxy's request id may be as long as two UUIDs; anything else is replaced.
-const REQUEST_ID_BYTES_MAX: usize = 72;
-
 tokio::task_local! {
-    static REQUEST_ID: Arc<str>;
+    static REQUEST_ID: RequestId;
 }
 
 /// The id of the request being answered; empty outside one.
-pub fn request_id() -> Arc<str> {
-    REQUEST_ID.try_with(Arc::clone).unwrap_or_else(|_| Arc::from(""))
+pub fn request_id() -> RequestId {
+    REQUEST_ID.try_with(RequestId::clone).unwrap_or_else(|_| RequestId::Given(Arc::from("")))
 }
 
 /// One door's settings of the shell.
@@ -51,7 +56,6 @@ pub struct Shell {
 struct Wrapped {
     shell: Shell,
     in_flight: AtomicUsize,
-    content_security_policy: HeaderValue,
 }
 
 /// A place among the requests in flight, given back when dropped.
@@ -71,82 +75,185 @@ impl Wrapped {
         if before < self.shell.in_flight_max {
             Ok(place)
         } else {
+            metrics::counter!(names::HTTP_SHED, "door" => self.shell.door).increment(1);
             Err(Problem::new(Code::Overloaded).with("retry_after_ms", 1_000))
         }
     }
 }
 
-/// Wraps a door's router, its fallback included. The counters are shared by every clone of the result, so one limit holds for all loops.
+/// Wraps what a door answers with. The bound on requests in flight is shared by everything it wraps, so one limit holds
+/// for all loops.
 pub struct Wrap(Arc<Wrapped>);
 
 impl Wrap {
     pub fn new(shell: Shell) -> Self {
-        let content_security_policy = content_security_policy(&shell.origins);
-        Self(Arc::new(Wrapped { shell, in_flight: AtomicUsize::new(0), content_security_policy }))
+        Self(Arc::new(Wrapped { shell, in_flight: AtomicUsize::new(0) }))
     }
 
-    pub fn around(&self, router: Router) -> Router {
-        router
+    /// One loop's answers: the router, its fallback included, and the shortcut before it. What is counted on, looked up
+    /// or copied for each request is made here, so that loops do not meet on it.
+    pub fn around<S: Shortcut>(&self, router: Router, shortcut: S) -> Service<S> {
+        let shell = &self.0.shell;
+        let router = router
             .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
-            .layer(DefaultBodyLimit::max(self.0.shell.body_bytes_max))
-            .layer(axum::middleware::from_fn_with_state(Arc::clone(&self.0), wrap))
+            .layer(DefaultBodyLimit::max(shell.body_bytes_max))
+            .layer(axum::middleware::from_fn(note_route));
+        let safe_headers = safe_headers(content_security_policy(&shell.origins));
+        let mut json_headers = safe_headers.clone();
+        json_headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Service(Arc::new(Inside {
+            wrapped: Arc::clone(&self.0),
+            router,
+            shortcut,
+            ids: RequestIds::starting_now(),
+            figures: Figures::new::<S>(shell.door),
+            safe_headers,
+            json_headers,
+        }))
     }
 }
 
-async fn wrap(State(wrapped): State<Arc<Wrapped>>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let shell = &wrapped.shell;
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "none".to_owned(), |p| p.as_str().to_owned());
-    let method = method_label(request.method());
-    let request_id = accept_request_id(&request, &shell.trusted_proxies);
-    if let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() {
-        let client = client_addr(peer, request.headers(), &shell.trusted_proxies);
-        request.extensions_mut().insert(client);
-    }
+/// A door's answers, wrapped. Cheap to clone.
+pub struct Service<S>(Arc<Inside<S>>);
 
-    let span = tracing::debug_span!("request", id = %request_id, method, route);
-    let mut response =
-        REQUEST_ID.scope(Arc::clone(&request_id), answer(&wrapped, request, next)).instrument(span).await;
-
-    let status = response.status();
-    metrics::counter!(names::HTTP_REQUESTS, "door" => shell.door, "route" => route, "method" => method,
-        "status" => status.as_u16().to_string())
-    .increment(1);
-    metrics::histogram!(names::HTTP_SECONDS, "door" => shell.door).record(started.elapsed().as_secs_f64());
-    if is_event_stream(&response) {
-        response = end_with(response, &shell.drain);
+impl<S> Clone for Service<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
-    let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&request_id) {
-        headers.insert(X_REQUEST_ID, id);
-    }
-    secure(headers, &wrapped.content_security_policy);
-    response
 }
 
-async fn answer(wrapped: &Wrapped, request: Request, next: Next) -> Response {
-    let shell = &wrapped.shell;
-    let _place = match wrapped.enter() {
-        Ok(place) => place,
-        Err(problem) => {
-            metrics::counter!(names::HTTP_SHED, "door" => shell.door).increment(1);
-            return problem.into_response();
+struct Inside<S> {
+    wrapped: Arc<Wrapped>,
+    router: Router,
+    shortcut: S,
+    ids: RequestIds,
+    figures: Figures,
+    safe_headers: HeaderMap,
+    json_headers: HeaderMap,
+}
+
+/// The route that the router chose; empty if none, or none yet.
+#[derive(Clone, Default)]
+struct Route(Arc<OnceLock<MatchedPath>>);
+
+impl<S: Shortcut> Service<S> {
+    pub async fn answer<B>(self, request: axum::http::Request<B>, client: Arc<Client>) -> Answer
+    where
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError> + Send,
+    {
+        let inside = &*self.0;
+        let started = Instant::now();
+        let shell = &inside.wrapped.shell;
+        let proxies = &shell.trusted_proxies;
+        let from_proxy = proxies.iter().any(|network| network.contains(client.peer.ip()));
+        let id = request_id::given(request.headers(), from_proxy).unwrap_or_else(|| inside.ids.next(started));
+        let method = method_label(request.method());
+        let span = tracing::debug_span!("request", id = id.as_str(), method, path = ?request.uri().path());
+
+        let shortcut = inside.shortcut.takes(request.method(), request.uri());
+        let mut response = if shortcut {
+            let answered = inside.by_shortcut(request, &client);
+            let response = REQUEST_ID.scope(id.clone(), answered).instrument(span).await;
+            inside.figures.count_shortcut::<S>(shell.door, response.status().as_u16());
+            response
+        } else {
+            let route = Route::default();
+            let answered = inside.by_router(request, &client, route.clone());
+            let response = REQUEST_ID.scope(id.clone(), answered).instrument(span).await;
+            let route = route.0.get().map_or("none", MatchedPath::as_str).to_owned();
+            requests(shell.door, route, method, response.status().as_u16()).increment(1);
+            response
+        };
+        inside.figures.seconds.record(started.elapsed().as_secs_f64());
+        if let Some(id) = id.header() {
+            response.headers_mut().insert(X_REQUEST_ID, id);
         }
-    };
-    if let Err(problem) = shell.origins.check(request.method(), request.headers()) {
-        return problem.into_response();
+        response
     }
-    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(shell.request_timeout, handled).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_panic)) => {
-            metrics::counter!(names::HTTP_PANICS, "door" => shell.door).increment(1);
-            Problem::internal("a handler panicked").into_response()
+}
+
+impl<S: Shortcut> Inside<S> {
+    async fn by_shortcut<B>(&self, request: axum::http::Request<B>, client: &Client) -> Answer
+    where
+        B: hyper::body::Body<Data = Bytes> + Send,
+        B::Error: Send,
+    {
+        let address = client_addr(client.peer, request.headers(), &self.wrapped.shell.trusted_proxies);
+        let answered = async {
+            let _place = self.admit(&request)?;
+            self.contained(self.shortcut.answer(request, address)).await?
+        };
+        match answered.await {
+            Ok(json) => {
+                let mut response = Response::new(Either::Left(Full::new(json)));
+                response.headers_mut().clone_from(&self.json_headers);
+                response
+            }
+            Err(problem) => self.secured(problem.into_response()),
         }
-        Err(_elapsed) => Problem::new(Code::TimedOut).into_response(),
+    }
+
+    async fn by_router<B>(&self, request: axum::http::Request<B>, client: &Client, route: Route) -> Answer
+    where
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let shell = &self.wrapped.shell;
+        let mut request: Request = request.map(Body::new);
+        let address = client_addr(client.peer, request.headers(), &shell.trusted_proxies);
+        request.extensions_mut().insert(address);
+        request.extensions_mut().insert(route);
+        if let Some(held) = client.held.clone() {
+            request.extensions_mut().insert(held);
+        }
+        let answered = async {
+            let _place = self.admit(&request)?;
+            self.contained(self.router.clone().oneshot(request)).await
+        };
+        let response = match answered.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(problem) => problem.into_response(),
+        };
+        let response = if is_event_stream(&response) { end_with(response, &shell.drain) } else { response };
+        self.secured(response)
+    }
+
+    /// What keeps a request from its handler. A monitor's question is never shed: who hears nothing takes a busy server
+    /// for a dead one.
+    fn admit<B>(&self, request: &axum::http::Request<B>) -> Result<Option<Place<'_>>, Problem> {
+        let is_probe = health::PROBES.contains(&request.uri().path());
+        let place = if is_probe { None } else { Some(self.wrapped.enter()?) };
+        self.wrapped.shell.origins.check(request.method(), request.headers())?;
+        Ok(place)
+    }
+
+    /// What keeps a handler from its answer.
+    async fn contained<T>(&self, handler: impl Future<Output = T>) -> Result<T, Problem> {
+        let shell = &self.wrapped.shell;
+        let handled = AssertUnwindSafe(handler).catch_unwind();
+        match tokio::time::timeout(shell.request_timeout, handled).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(_panic)) => {
+                metrics::counter!(names::HTTP_PANICS, "door" => shell.door).increment(1);
+                Err(Problem::internal("a handler panicked"))
+            }
+            Err(_elapsed) => Err(Code::TimedOut.into()),
+        }
+    }
+
+    fn secured(&self, response: Response) -> Answer {
+        let (mut parts, body) = response.into_parts();
+        for (name, value) in &self.safe_headers {
+            // Only what says otherwise (pages, the catalogue) may be kept; a document that needs less than the pages says
+            // so itself.
+            let may_differ = [header::CACHE_CONTROL, header::CONTENT_SECURITY_POLICY].contains(name);
+            if !may_differ || !parts.headers.contains_key(name) {
+                parts.headers.insert(name.clone(), value.clone());
+            }
+        }
+        Response::from_parts(parts, Either::Right(body))
     }
 }
 
@@ -175,22 +282,6 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
-/// A trusted proxy's id is kept, so that one id runs through all logs; a client's own is not.
-fn accept_request_id(request: &Request, trusted: &[Network]) -> Arc<str> {
-    let from_proxy = request
-        .extensions()
-        .get::<Peer>()
-        .is_some_and(|Peer(peer)| trusted.iter().any(|network| network.contains(peer.ip())));
-    let given = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        from_proxy && !id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX && id.chars().all(plain)
-    });
-    match given {
-        Some(id) => Arc::from(id),
-        None => Arc::from(ulid::Ulid::generate().to_string()),
-    }
-}
-
 /// Pages load nothing from elsewhere and are framed by nobody.
 fn content_security_policy(origins: &Origins) -> HeaderValue {
     let sockets: String = origins.websocket_sources().map(|source| format!(" {source}")).collect();
@@ -201,14 +292,61 @@ fn content_security_policy(origins: &Origins) -> HeaderValue {
     HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'self'"))
 }
 
-fn secure(headers: &mut HeaderMap, content_security_policy: &HeaderValue) {
-    // A document that needs less than the pages says so itself.
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| content_security_policy.clone());
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    // Answers carry people's data; only what says otherwise (pages, the catalogue) may be kept.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+/// On every answer. Answers carry people's data, so that nothing may be kept unless it says otherwise.
+fn safe_headers(content_security_policy: HeaderValue) -> HeaderMap {
+    HeaderMap::from_iter([
+        (header::CONTENT_SECURITY_POLICY, content_security_policy),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ])
+}
+
+/// Tells the shell which route was chosen, even if its handler never answers.
+async fn note_route(request: Request, next: Next) -> Response {
+    let extensions = request.extensions();
+    if let (Some(Route(route)), Some(matched)) = (extensions.get::<Route>(), extensions.get::<MatchedPath>())
+    {
+        // Set once: a request has one route.
+        let _ = route.set(matched.clone());
+    }
+    next.run(request).await
+}
+
+/// The statuses that the shortcut's requests are counted under without a look at the recorder's registry.
+const COUNTED: [u16; 5] = [200, 400, 401, 409, 429];
+
+/// One loop's handles to what every request is counted in.
+struct Figures {
+    seconds: Histogram,
+    shortcut: [(u16, Counter); COUNTED.len()],
+}
+
+impl Figures {
+    fn new<S: Shortcut>(door: &'static str) -> Self {
+        Self {
+            seconds: metrics::histogram!(names::HTTP_SECONDS, "door" => door),
+            shortcut: COUNTED.map(|status| (status, requests(door, S::ROUTE, S::METHOD, status))),
+        }
+    }
+
+    fn count_shortcut<S: Shortcut>(&self, door: &'static str, status: u16) {
+        match self.shortcut.iter().find(|(counted, _)| *counted == status) {
+            Some((_, counter)) => counter.increment(1),
+            None => requests(door, S::ROUTE, S::METHOD, status).increment(1),
+        }
+    }
+}
+
+fn requests(
+    door: &'static str,
+    route: impl Into<metrics::SharedString>,
+    method: &'static str,
+    status: u16,
+) -> Counter {
+    metrics::counter!(names::HTTP_REQUESTS, "door" => door, "route" => route.into(), "method" => method,
+        "status" => status.to_string())
 }
 
 #[cfg(test)]

@@ -96,6 +96,8 @@ metrics_list! {
     gauge CONNECTIONS = "kaipan_connections", "Open TCP connections, by door";
     read_gauge CONNECTIONS_MAX = "kaipan_connections_max", "Connections that a door takes, by door";
     counter CONNECTIONS_REFUSED = "kaipan_connections_refused_total", "Connections closed at once at the cap, by door";
+    histogram LOOP_LATE_SECONDS = "kaipan_loop_late_seconds", "How late a buyers' loop came to its own timer: what a tap waited before the loop looked at it; 0.25 and more for half a second starts refusing";
+    counter LOOP_REFUSED = "kaipan_loop_refused_total", "Picks refused with SLOW_DOWN because their loop stayed late: the cores can not do more";
     counter ACCEPT_ERRORS = "kaipan_accept_errors_total", "Failures of accept(), by door; file descriptors used up?";
 }
 

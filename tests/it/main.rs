@@ -33,3 +33,4 @@ mod secrets;
 mod sockets;
 mod sql;
 mod staff;
+mod tap;

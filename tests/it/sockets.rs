@@ -8,7 +8,8 @@ use axum::body::Bytes;
 use axum::routing::{get, post};
 use kaipan::http::accept::{Door, SocketTimeouts, listen, serve};
 use kaipan::http::origin::Origins;
-use kaipan::http::shell::{Shell, Wrap};
+use kaipan::http::shell::{Service, Shell, Wrap};
+use kaipan::http::shortcut::NoShortcut;
 use kaipan::http::{Code, Drain, Problem, loops};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,7 +17,7 @@ use tokio::net::TcpStream;
 const SHORT: SocketTimeouts =
     SocketTimeouts { header_read: Duration::from_millis(300), write_stall: Duration::from_millis(500) };
 
-fn wrap(router: Router) -> Router {
+fn wrap(router: Router) -> Service<NoShortcut> {
     Wrap::new(Shell {
         door: "buyers",
         origins: Origins::default(),
@@ -26,10 +27,10 @@ fn wrap(router: Router) -> Router {
         in_flight_max: 100,
         drain: Drain::default(),
     })
-    .around(router.fallback(async || Problem::new(Code::NotFound)))
+    .around(router.fallback(async || Problem::new(Code::NotFound)), NoShortcut)
 }
 
-fn app() -> Router {
+fn app() -> Service<NoShortcut> {
     // Far more than the kernel buffers for a reader that does not read.
     let flood = Bytes::from(vec![b'x'; 64 * 1_024 * 1_024]);
     wrap(
@@ -162,7 +163,7 @@ async fn a_drain_finishes_what_began_and_takes_nothing_new() {
 async fn loops_share_a_port_and_end_together() {
     let drain = Drain::default();
     let door = Door::new("buyers", 100, SHORT);
-    let started = loops::start("127.0.0.1:0".parse().unwrap(), 3, &door, &drain, |core| {
+    let started = loops::start("127.0.0.1:0".parse().unwrap(), 3, &door, &drain, |core, _lateness| {
         wrap(Router::new().route("/", get(async move || format!("core {core}"))))
     })
     .unwrap();

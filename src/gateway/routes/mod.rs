@@ -3,27 +3,32 @@
 mod devices;
 mod me;
 mod openings;
-mod picks;
+pub mod picks;
 mod sign_in;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::post;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::core::Core;
 use super::socket::upgrade;
+use super::tap;
 use crate::http::Problem;
 use crate::http::address::ClientAddr;
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Kaipan: buyers' door",
-    description = "Errors are application/problem+json with a stable `code`. See docs/protocol.md for the WebSocket."
-))]
+#[openapi(
+    paths(picks::pick),
+    info(
+        title = "Kaipan: buyers' door",
+        description = "Errors are application/problem+json with a stable `code`. See docs/protocol.md for the WebSocket."
+    )
+)]
 struct Document;
 
 fn described() -> OpenApiRouter<Core> {
@@ -38,7 +43,6 @@ fn described() -> OpenApiRouter<Core> {
         .routes(routes!(sign_in::sign_out))
         .routes(routes!(me::me))
         .routes(routes!(me::set_favourites))
-        .routes(routes!(picks::pick))
         .routes(routes!(picks::ask))
         .routes(routes!(picks::give_up))
         .routes(routes!(devices::request))
@@ -49,7 +53,9 @@ fn described() -> OpenApiRouter<Core> {
 /// The door's routes with `core` as their state. Fallback and shell are the composition root's.
 pub fn router(core: Core) -> Router {
     let router = described().split_for_parts().0;
-    router.route_layer(from_fn_with_state(core.clone(), limit_strangers)).with_state(core)
+    let router = router.route_layer(from_fn_with_state(core.clone(), limit_strangers));
+    // A tap bounds strangers itself: it does not always come this way.
+    router.route(tap::PATH, post(picks::pick)).with_state(core)
 }
 
 /// What `/api/openapi.json` shows on this door.
@@ -61,7 +67,7 @@ pub fn api_document() -> utoipa::openapi::OpenApi {
 /// is not ours buys nothing.
 async fn limit_strangers(State(core): State<Core>, request: Request, next: Next) -> Response {
     let gateway = &core.gateway;
-    let ours = |token| gateway.parts.token_key.open(token, gateway.now()).is_ok();
+    let ours = |token: &str| core.tokens.open(&gateway.parts.token_key, token, gateway.now()).is_ok();
     let address = request.extensions().get::<ClientAddr>().copied();
     if let Some(address) = address
         && !super::session::token(request.headers()).is_some_and(ours)

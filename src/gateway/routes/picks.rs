@@ -1,17 +1,20 @@
 //! Picks, asks and giving up, over HTTP: the same keys as over the WebSocket, at the same time.
 
 use axum::Json;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use crate::domain::ids::{ClaimId, UnitOrd};
-use crate::gateway::problems;
+use crate::domain::ids::ClaimId;
+use crate::gateway::core::Core;
 use crate::gateway::session::{Buyer, Picker};
-use crate::gateway::wire;
+use crate::gateway::{problems, tap, wire};
+use crate::http::address::ClientAddr;
 use crate::http::{Body, Path, Problem};
-use crate::identity::buyers::DeviceRole;
 use crate::opening::answer::Key;
 
-/// One tap. A *no* is an answer like a *yes*.
+/// One tap. A *no* is an answer like a *yes*. Usually `tap::Tap` answers it before the router is asked.
 #[utoipa::path(
     post,
     path = "/api/v1/openings/{opening}/picks",
@@ -23,15 +26,16 @@ use crate::opening::answer::Key;
         (status = 429, description = "SLOW_DOWN", body = wire::Problem)
     )
 )]
-pub async fn pick(buyer: Buyer, Body(body): Body<wire::PickRequest>) -> Result<Json<wire::Answer>, Problem> {
-    let key = key(&body.key)?;
-    let Buyer { open, session, device } = buyer;
-    if device.role == DeviceRole::Viewer {
-        return Ok(Json(wire::Answer::viewer_device(&key)));
-    }
-    open.rates.pick(session.registration)?;
-    let picked = open.live.pick(session.registration, UnitOrd(body.unit), key.clone()).await;
-    Ok(Json(wire::Answer::of(&key, &picked.map_err(problems::pick)?)))
+pub async fn pick(
+    State(core): State<Core>,
+    client: ClientAddr,
+    params: RawPathParams,
+    request: Request,
+) -> Result<Response, Problem> {
+    let opening = params.iter().find(|(name, _)| *name == "opening").map_or("", |(_, opening)| opening);
+    let (parts, body) = request.into_parts();
+    let json = tap::pick(&core, opening, client, &parts.headers, body).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
 }
 
 #[derive(Deserialize)]
@@ -93,6 +97,6 @@ pub async fn give_up(
     Ok(Json(wire::claim(&*ended.map_err(problems::command)?)))
 }
 
-fn key(text: &str) -> Result<Key, Problem> {
+pub fn key(text: &str) -> Result<Key, Problem> {
     Key::parse(text).ok_or_else(|| Problem::malformed("key"))
 }

@@ -2,10 +2,10 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde_json::Value;
-use tower::ServiceExt;
 
 use super::*;
 use crate::http::address::ClientAddr;
+use crate::http::shortcut::NoShortcut;
 
 fn shell() -> Shell {
     Shell {
@@ -19,8 +19,9 @@ fn shell() -> Shell {
     }
 }
 
-fn app(wrap: &Wrap) -> Router {
-    wrap.around(
+fn app(wrap: &Wrap) -> Service<NoShortcut> {
+    wrapped(
+        wrap,
         Router::new()
             .route("/who", get(async |ClientAddr(address): ClientAddr| address.to_string()))
             .route("/panic", get(async || -> &'static str { panic!("boom") }))
@@ -30,14 +31,26 @@ fn app(wrap: &Wrap) -> Router {
     )
 }
 
+fn wrapped(wrap: &Wrap, router: Router) -> Service<NoShortcut> {
+    wrap.around(router, NoShortcut)
+}
+
+/// Answers as over a connection from the trusted proxy, or from elsewhere.
+async fn ask_from(peer: &str, app: Service<NoShortcut>, request: Request) -> Response {
+    let client = Arc::new(Client { peer: peer.parse().unwrap(), held: None });
+    app.answer(request, client).await.map(Body::new)
+}
+
+async fn ask(app: Service<NoShortcut>, request: Request) -> Response {
+    ask_from("10.0.0.1:1000", app, request).await
+}
+
 fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let mut request = request.body(Body::empty()).unwrap();
-    request.extensions_mut().insert(Peer("10.0.0.1:1000".parse().unwrap()));
-    request
+    request.body(Body::empty()).unwrap()
 }
 
 async fn body(response: Response) -> Vec<u8> {
@@ -48,7 +61,7 @@ async fn body(response: Response) -> Vec<u8> {
 async fn every_answer_has_a_request_id_and_safe_headers() {
     let app = app(&Wrap::new(shell()));
     for path in ["/who", "/none", "/panic"] {
-        let response = app.clone().oneshot(request("GET", path, &[])).await.unwrap();
+        let response = ask(app.clone(), request("GET", path, &[])).await;
         let headers = response.headers().clone();
         let id = headers[&X_REQUEST_ID].to_str().unwrap();
         assert_eq!(id.len(), 26, "{path}");
@@ -66,14 +79,12 @@ async fn every_answer_has_a_request_id_and_safe_headers() {
 #[tokio::test]
 async fn a_proxys_request_id_is_kept_and_a_strangers_is_not() {
     let app = app(&Wrap::new(shell()));
-    let mut given = request("GET", "/who", &[("x-request-id", "abc-1"), ("x-forwarded-for", "9.9.9.9")]);
-    let response = app.clone().oneshot(given).await.unwrap();
+    let given = || request("GET", "/who", &[("x-request-id", "abc-1"), ("x-forwarded-for", "9.9.9.9")]);
+    let response = ask(app.clone(), given()).await;
     assert_eq!(response.headers()[&X_REQUEST_ID], "abc-1");
     assert_eq!(body(response).await, b"9.9.9.9");
 
-    given = request("GET", "/who", &[("x-request-id", "abc-1"), ("x-forwarded-for", "9.9.9.9")]);
-    given.extensions_mut().insert(Peer("203.0.113.5:1".parse().unwrap()));
-    let response = app.clone().oneshot(given).await.unwrap();
+    let response = ask_from("203.0.113.5:1", app, given()).await;
     assert_ne!(response.headers()[&X_REQUEST_ID], "abc-1");
     assert_eq!(body(response).await, b"203.0.113.5");
 }
@@ -82,11 +93,11 @@ async fn a_proxys_request_id_is_kept_and_a_strangers_is_not() {
 #[tokio::test]
 async fn a_panic_is_an_internal_problem_and_the_next_request_is_served() {
     let app = app(&Wrap::new(shell()));
-    let response = app.clone().oneshot(request("GET", "/panic", &[])).await.unwrap();
+    let response = ask(app.clone(), request("GET", "/panic", &[])).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     let problem: Value = serde_json::from_slice(&body(response).await).unwrap();
     assert_eq!(problem["code"], "INTERNAL");
-    let response = app.oneshot(request("GET", "/who", &[])).await.unwrap();
+    let response = ask(app, request("GET", "/who", &[])).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
 
@@ -94,20 +105,19 @@ async fn a_panic_is_an_internal_problem_and_the_next_request_is_served() {
 #[tokio::test(start_paused = true)]
 async fn more_requests_than_may_be_in_flight_are_shed_at_once() {
     let app = app(&Wrap::new(shell()));
-    let slow: Vec<_> =
-        (0..2).map(|_| tokio::spawn(app.clone().oneshot(request("GET", "/slow", &[])))).collect();
+    let slow: Vec<_> = (0..2).map(|_| tokio::spawn(ask(app.clone(), request("GET", "/slow", &[])))).collect();
     tokio::time::sleep(Duration::from_millis(1)).await;
     let before = tokio::time::Instant::now();
-    let response = app.clone().oneshot(request("GET", "/who", &[])).await.unwrap();
+    let response = ask(app.clone(), request("GET", "/who", &[])).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(response.headers()[header::RETRY_AFTER], "1");
     assert_eq!(before.elapsed(), Duration::ZERO);
     for request in slow {
-        let response = request.await.unwrap().unwrap();
+        let response = request.await.unwrap();
         let problem: Value = serde_json::from_slice(&body(response).await).unwrap();
         assert_eq!(problem["code"], "TIMED_OUT");
     }
-    let response = app.oneshot(request("GET", "/who", &[])).await.unwrap();
+    let response = ask(app, request("GET", "/who", &[])).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
 
@@ -120,7 +130,7 @@ async fn what_is_not_served_is_a_problem_too() {
     ];
     for (method, path, headers, status, code) in cases {
         let app = app(&Wrap::new(shell()));
-        let response = app.oneshot(request(method, path, headers)).await.unwrap();
+        let response = ask(app, request(method, path, headers)).await;
         assert_eq!(response.status().as_u16(), status, "{method} {path}");
         let problem: Value = serde_json::from_slice(&body(response).await).unwrap();
         assert_eq!(problem["code"], code);
@@ -139,8 +149,8 @@ async fn an_event_stream_ends_with_the_drain() {
         ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(ticks))
     };
     let wrap = Wrap::new(Shell { drain: drain.clone(), ..shell() });
-    let app = wrap.around(Router::new().route("/live", get(endless)));
-    let response = app.oneshot(request("GET", "/live", &[])).await.unwrap();
+    let app = wrapped(&wrap, Router::new().route("/live", get(endless)));
+    let response = ask(app, request("GET", "/live", &[])).await;
     let read = tokio::spawn(body(response));
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert!(!read.is_finished());
