@@ -512,13 +512,19 @@ impl Hall {
         self.measure_boards();
         for seat in 0..self.seats.len() {
             let place = &self.seats[seat];
-            let Some(board) = place.board.as_ref().filter(|_| place.wanted && place.socket) else { continue };
-            let last = |last: &&mut LastBoard| last.seq == board.seq && last.status == board.status;
+            let (seq, status) = match &place.board {
+                _ if !place.wanted || !place.socket => continue,
+                Some(board) => (board.seq, board.status.as_slice()),
+                // Greeted, and never shown a board: that is a wrong board too, one of no unit.
+                None if place.up => (-1, &[][..]),
+                None => continue,
+            };
+            let last = |last: &&mut LastBoard| last.seq == seq && last.status == status;
             match self.notes.boards.iter_mut().find(last) {
                 Some(last) => last.boards += 1,
                 None => {
-                    let (seq, status) = (board.seq, board.status.clone());
-                    self.notes.boards.push(LastBoard { seq, status, boards: 1, buyer: self.buyer(seat) });
+                    let (status, buyer) = (status.to_vec(), self.buyer(seat));
+                    self.notes.boards.push(LastBoard { seq, status, boards: 1, buyer });
                 }
             }
         }

@@ -44,7 +44,7 @@ async fn finished(mut command: Command) -> (Option<i32>, String) {
 
 /// A run of a scenario, whose reports go to `out`.
 fn run(door: &Door, scenario: &str, out: &Path, more: &[&str]) -> Command {
-    let mut command = tool(&["run", scenario, "--opening", OPENING, "--login", "ops", "--over-http", "20"]);
+    let mut command = tool(&[scenario, "--opening", OPENING, "--login", "ops", "--over-http", "20"]);
     command.args(["--buyers-url", &door.url, "--staff-url", &door.url, "--threads", "2", "--seed", "7"]);
     // Other tests run beside this one: only the audit shall decide, not how fast this machine is just now.
     command.args(["--connect-per-s", "200", "--patience", "6s", "--p99", "20s"]);
