@@ -363,16 +363,15 @@ pub const SOCKET_SILENCE_MAX: Duration = Duration::from_secs(60);
 pub const SOCKET_PING_PERIOD: Duration = Duration::from_secs(20);
 /// A client's frames: the longest is a pick.
 pub const SOCKET_FRAME_BYTES_MAX: usize = 4_096;
-/// What is read of a longer frame, so that its sender can be told; beyond, the socket is cut without words.
-pub const SOCKET_FRAME_BYTES_TAKEN: usize = 16 * 1_024;
-/// Read and write buffers of one WebSocket. tungstenite's own default is 128 KiB a connection.
-pub const SOCKET_BUFFER_BYTES: usize = 4_096;
-/// What may wait in a WebSocket's write buffer: a snapshot of the largest opening, and the frames around it.
-pub const SOCKET_WRITE_BYTES_MAX: usize = 256 * 1_024;
+/// Frames of one message: a byte in each would be this many.
+pub const SOCKET_FRAGMENTS_MAX: usize = 4_096;
+/// What the kernel may hold for a reader of a WebSocket; Linux counts twice that, its own bookkeeping included. Some
+/// seconds of ticks and the largest board: a reader further behind is skipped to the newest board.
+pub const SOCKET_SEND_BUFFER_BYTES: usize = 64 * 1_024;
+/// What one loop reads of a socket at once, into a buffer that all its sockets share.
+pub const SOCKET_READ_BYTES: usize = 16 * 1_024;
 /// Board frames that wait for one reader; beyond, it gets the newest board instead.
 pub const BOARD_FRAMES_QUEUED_MAX: usize = 8;
-/// Frames about own claims that wait for one reader; beyond, it gets all its claims instead.
-pub const CLAIM_FRAMES_QUEUED_MAX: usize = 16;
 /// Connections that get a board frame before the loop looks at other work.
 pub const FANOUT_CHUNK: usize = 128;
 /// Picks and asks of one WebSocket that wait for their answer.
@@ -422,5 +421,4 @@ const _: () = assert!(
     SOCKET_DRAIN_TIMEOUT.as_millis() + SOCKET_CLOSE_TIMEOUT.as_millis() < DRAIN_TIMEOUT.as_millis(),
     "sockets drain inside the server's drain"
 );
-const _: () =
-    assert!(SOCKET_WRITE_BYTES_MAX > SOCKET_BUFFER_BYTES, "tungstenite asks for room beyond its buffer");
+const _: () = assert!(SOCKET_READ_BYTES > SOCKET_FRAME_BYTES_MAX, "most messages are read whole");

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::deals::Deals;
-use super::rates::{Frames, Rates};
+use super::rates::Rates;
+use super::socket::Allowance;
 use super::wire;
 use crate::domain::time::Clock;
 use crate::http::pages::Static;
@@ -39,9 +40,9 @@ impl Open {
         }
     }
 
-    /// One socket's limit.
-    pub fn frames(&self) -> Frames {
-        Frames::of(is_rehearsed(&self.live))
+    /// What one socket may say.
+    pub fn frames(&self) -> Allowance {
+        Allowance::of(is_rehearsed(&self.live))
     }
 
     pub fn opening(&self) -> wire::Opening {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::gcra::Gcra;
 use crate::domain::ids::RegOrd;
@@ -18,7 +18,7 @@ fn quota(per_second: u32, burst: u32) -> Quota {
     Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst))
 }
 
-fn slow_down(wait: std::time::Duration) -> Problem {
+pub(super) fn slow_down(wait: std::time::Duration) -> Problem {
     // Rounded up: whoever comes back after exactly this long must not be early.
     Problem::slow_down(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
 }
@@ -95,21 +95,6 @@ impl Addresses {
     }
 }
 
-/// Frames of one socket.
-pub struct Frames(DefaultDirectRateLimiter);
-
-impl Frames {
-    /// As [`Rates::of`].
-    pub fn of(rehearsal: bool) -> Self {
-        let times = if rehearsal { limits::REHEARSAL_RATES_TIMES } else { 1 };
-        Self(RateLimiter::direct(quota(limits::FRAMES_PER_SECOND * times, limits::FRAMES_BURST * times)))
-    }
-
-    pub fn check(&self) -> Result<(), Problem> {
-        self.0.check().map_err(|until| slow_down(until.wait_time_from(DefaultClock::default().now())))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +119,7 @@ mod tests {
     /// OP-38: one connection of a load run taps as often as it can. Mutation caught: `rehearsal` not looked at.
     #[test]
     fn a_rehearsals_taps_are_counted_and_not_refused() {
-        let (rates, frames) = (Rates::of(true, 2, Clock::system()), Frames::of(true));
-        assert!((0..50_000).all(|_| rates.pick(RegOrd(1)).is_ok() && frames.check().is_ok()));
+        let rates = Rates::of(true, 2, Clock::system());
+        assert!((0..50_000).all(|_| rates.pick(RegOrd(1)).is_ok()));
     }
 }

@@ -25,6 +25,11 @@ impl<S> GuardIo<S> {
         Self { socket, stall, deadline: None }
     }
 
+    /// The socket, and how long its reader may take; for who guards it by themselves from here on.
+    pub fn into_parts(self) -> (S, Duration) {
+        (self.socket, self.stall)
+    }
+
     /// Passes on what is ready. A flush of a TCP socket is ready whatever the reader does, so only accepted bytes
     /// (see `wrote`) stop the clock.
     fn guard<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {

@@ -18,6 +18,7 @@ mod demo;
 mod devices;
 mod door;
 mod feed;
+mod frames;
 mod harness;
 mod hold;
 mod import;

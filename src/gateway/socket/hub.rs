@@ -1,206 +1,317 @@
-//! One hub a core and opening: hears what the opening says and puts it into its members' mailboxes.
+//! One hub a core and opening: a single task that has all the opening's sockets of its core.
 //!
-//! Order: an entry of the journal reaches its owner's mailbox before the tick that shows it reaches anybody's, because
-//! the opening publishes in that order and the hub reads events first. Members are served in chunks, and the loop looks
-//! at other sockets between two of them: with thousands of members a tick would otherwise delay picks.
+//! It waits for the kernel (one poll for all its sockets, itself watched by the runtime), for decided picks and for what
+//! the opening says, and does each thing to its end: nothing here waits for a reader, and no two things of one socket
+//! overlap. So the order of what a client gets is the order in which this file does it: before anything of the opening
+//! is passed on, answers that are decided leave, and before a tick, the events up to it.
+//!
+//! A tick goes to the members in chunks; between two of them the hub looks at what clients say, and the loop at its
+//! other tasks. With thousands of members it would otherwise delay picks.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
-use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::mailbox::{BoardFrame, Leave, Mailbox};
-use crate::domain::ids::{OpeningId, RegOrd};
-use crate::gateway::core::Parts;
-use crate::gateway::wire::{self, ServerFrame};
-use crate::http::Drain;
+use super::frame;
+use super::hear::Deciding;
+use super::line::Item;
+use super::member::{AWAY, End, Joining, Member, REPLACED, Visitor};
+use super::members::{Id, Members};
+use super::meters::Meters;
+use super::pace::Allowance;
+use super::place::{Place, ToLoop};
+use super::tell::encode;
+use crate::gateway::core::Gateway;
+use crate::gateway::open::Open;
 use crate::identity::buyers::DeviceEvent;
-use crate::limits::FANOUT_CHUNK;
+use crate::limits::{SOCKET_DRAIN_TIMEOUT, SOCKET_PING_PERIOD, SOCKET_READ_BYTES, SOCKET_SILENCE_MAX};
 use crate::opening::board::Tick;
 use crate::opening::memory::Applied;
-use crate::opening::{Live, Openings};
 
 /// How often a hub asks whether its opening still runs here.
 const STILL_HERE_PERIOD: Duration = Duration::from_millis(500);
 
-/// The hubs of one core.
-#[derive(Default)]
-pub struct Hubs {
-    /// A lock of one core's tasks, held for a few instructions and never over an await.
-    running: Mutex<HashMap<OpeningId, Arc<Hub>>>,
+/// How often a part of the members is looked after, and how many parts there are: each member once a second.
+const SWEEP_PERIOD: Duration = Duration::from_millis(250);
+const SWEEP_PARTS: usize = 4;
+
+/// Events of the kernel that are taken before the hub looks at anything else.
+const EVENTS_AT_ONCE: usize = 256;
+
+pub type Step = Result<(), End>;
+
+/// What the opening says, and the sessions.
+pub struct Sources {
+    pub ticks: Receiver<Arc<Tick>>,
+    pub events: Receiver<Arc<Applied>>,
+    pub devices: Receiver<DeviceEvent>,
 }
 
-impl Hubs {
-    /// The hub of this opening on this core; starts it on the first call.
-    pub fn of(self: &Arc<Self>, live: &Arc<Live>, parts: &Parts) -> Arc<Hub> {
-        let mut running = self.lock();
-        // An opening that was withdrawn and published again is another one.
-        if let Some(hub) = running.get(&live.facts.id).filter(|hub| Arc::ptr_eq(&hub.live, live)) {
-            return Arc::clone(hub);
-        }
-        let hub = Arc::new(Hub { live: Arc::clone(live), members: Mutex::default() });
-        running.insert(live.facts.id.clone(), Arc::clone(&hub));
-        let sources = Sources {
-            ticks: live.board().subscribe(),
-            events: live.events(),
-            devices: parts.buyers.devices().subscribe(),
-        };
-        let (openings, drain) = (parts.openings.clone(), parts.drain.clone());
-        let (hubs, task) = (Arc::clone(self), Arc::clone(&hub));
-        tokio::spawn(async move {
-            task.run(sources, &openings, &drain).await;
-            let mut running = hubs.lock();
-            if running.get(&task.live.facts.id).is_some_and(|hub| Arc::ptr_eq(hub, &task)) {
-                running.remove(&task.live.facts.id);
-            }
-        });
-        hub
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<OpeningId, Arc<Hub>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-struct Sources {
-    ticks: Receiver<Arc<Tick>>,
-    events: Receiver<Arc<Applied>>,
-    devices: Receiver<DeviceEvent>,
+/// The kernel's word on all sockets of a hub.
+pub struct Io {
+    pub(super) poll: AsyncFd<mio::Poll>,
+    pub(super) events: mio::Events,
 }
 
 pub struct Hub {
-    live: Arc<Live>,
-    /// A lock of one core's tasks, held for a few instructions and never over an await.
-    members: Mutex<Members>,
-}
-
-#[derive(Default)]
-struct Members {
-    next: u64,
-    all: HashMap<u64, Arc<Mailbox>>,
-    of: HashMap<RegOrd, Vec<u64>>,
-}
-
-/// A mailbox's membership; ends when dropped.
-pub struct Member {
-    hub: Arc<Hub>,
-    id: u64,
-    who: Option<RegOrd>,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) open: Arc<Open>,
+    pub(super) meters: Meters,
+    pub(super) allowed: Allowance,
+    pub(super) members: Members,
+    /// Picks and asks that could not be answered at once.
+    pub(super) deciding: FuturesUnordered<Deciding>,
+    /// Of the moment at which the hub last woke.
+    pub(super) now: Instant,
+    /// What one read brings, of whichever socket.
+    pub(super) input: Vec<u8>,
+    /// What one socket is about to be sent; empty between two of them.
+    pub(super) out: Vec<u8>,
+    /// Sockets that may have more to read although no event tells of it.
+    pub(super) unread: Vec<Id>,
+    /// Everybody goes; who still waits for an answer, until then.
+    pub(super) leaving: Option<Instant>,
+    registry: mio::Registry,
+    part: usize,
 }
 
 impl Hub {
-    /// From here on the mailbox gets what happens; take the snapshot after joining, so that nothing lies between.
-    pub fn join(self: &Arc<Self>, mailbox: Arc<Mailbox>, who: Option<RegOrd>) -> Member {
-        let mut members = self.lock();
-        let id = members.next;
-        members.next += 1;
-        members.all.insert(id, mailbox);
-        if let Some(who) = who {
-            members.of.entry(who).or_default().push(id);
-        }
-        Member { hub: Arc::clone(self), id, who }
+    pub fn new(gateway: Arc<Gateway>, open: Arc<Open>) -> io::Result<(Self, Io)> {
+        let poll = mio::Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        #[expect(
+            deprecated,
+            reason = "its unsafe heir asks what mio keeps: a Poll owns one descriptor to its end"
+        )]
+        let poll = AsyncFd::with_interest(poll, Interest::READABLE)?;
+        let io = Io { poll, events: mio::Events::with_capacity(EVENTS_AT_ONCE) };
+        let hub = Self {
+            allowed: open.frames(),
+            gateway,
+            open,
+            meters: Meters::default(),
+            members: Members::default(),
+            deciding: FuturesUnordered::new(),
+            now: Instant::now(),
+            input: vec![0; SOCKET_READ_BYTES],
+            out: Vec::new(),
+            unread: Vec::new(),
+            leaving: None,
+            registry,
+            part: 0,
+        };
+        Ok((hub, io))
     }
 
-    async fn run(&self, sources: Sources, openings: &Openings, drain: &Drain) {
-        let Sources { mut ticks, mut events, mut devices } = sources;
-        let mut still_here = tokio::time::interval(STILL_HERE_PERIOD);
-        loop {
+    /// Runs until the server stops or the opening no longer runs here, and all its sockets are gone.
+    pub async fn run(mut self, mut io: Io, mut sources: Sources, inbox: &mut UnboundedReceiver<ToLoop>) {
+        let drain = self.gateway.parts.drain.child();
+        let mut drains = std::pin::pin!(drain.begun());
+        let mut sweep = interval(SWEEP_PERIOD);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut still_here = interval(STILL_HERE_PERIOD);
+        while self.leaving.is_none() || !self.members.is_empty() {
             tokio::select! {
                 biased;
-                () = drain.begun() => return self.each(|mailbox| mailbox.leave(Leave::Drain)).await,
-                event = events.recv() => match event {
-                    Ok(applied) => self.tell_event(&applied).await,
-                    Err(RecvError::Lagged(_)) => self.each(|mailbox| { mailbox.mine(); mailbox.control(); }).await,
-                    Err(RecvError::Closed) => break,
-                },
-                event = devices.recv() => match event {
-                    Ok(event) if event.opening == self.live.facts.id => {
-                        self.each_of(event.registration, Mailbox::device);
+                () = &mut drains, if self.leaving.is_none() => {
+                    self.wake();
+                    self.leave(&mut io, SOCKET_DRAIN_TIMEOUT).await;
+                }
+                Some(decided) = self.deciding.next() => {
+                    self.wake();
+                    self.answer(decided);
+                }
+                event = sources.events.recv() => {
+                    self.wake();
+                    match event {
+                        Ok(applied) => self.tell_event(&mut io, &applied).await,
+                        Err(RecvError::Lagged(_)) => self.tell_all_events(&mut io).await,
+                        Err(RecvError::Closed) => self.leave(&mut io, Duration::ZERO).await,
                     }
-                    Ok(_) => {}
-                    Err(RecvError::Lagged(_)) => self.each(Mailbox::device).await,
-                    Err(RecvError::Closed) => break,
-                },
-                tick = ticks.recv() => match tick {
-                    Ok(tick) => {
-                        let frame = encode(&tick);
-                        self.each(|mailbox| mailbox.board(Arc::clone(&frame))).await;
+                }
+                event = sources.devices.recv() => {
+                    self.wake();
+                    match event {
+                        Ok(event) if event.opening == self.open.live.facts.id => {
+                            for id in self.members.of(event.registration) {
+                                self.tell(id, Item::Device);
+                            }
+                        }
+                        Ok(_) | Err(RecvError::Closed) => {}
+                        Err(RecvError::Lagged(_)) => self.each(&mut io, |hub, id| hub.tell(id, Item::Device)).await,
                     }
-                    Err(RecvError::Lagged(_)) => self.each(Mailbox::snapshot).await,
-                    Err(RecvError::Closed) => break,
-                },
-                _ = still_here.tick() => {
-                    let here = openings.get(&self.live.facts.id);
-                    if !here.is_some_and(|live| Arc::ptr_eq(&live, &self.live)) {
-                        break;
+                }
+                tick = sources.ticks.recv() => {
+                    self.wake();
+                    self.catch_up(&mut io, &mut sources.events).await;
+                    match tick {
+                        Ok(tick) => {
+                            let frame = encode(&tick);
+                            self.each(&mut io, |hub, id| hub.show(id, &frame)).await;
+                        }
+                        Err(RecvError::Lagged(_)) => {
+                            self.each(&mut io, |hub, id| hub.tell(id, Item::Snapshot)).await;
+                        }
+                        Err(RecvError::Closed) => self.leave(&mut io, Duration::ZERO).await,
                     }
+                }
+                Some(told) = inbox.recv() => {
+                    self.wake();
+                    match told {
+                        ToLoop::Join(joining) => self.join(*joining),
+                        ToLoop::Replaced(place) => self.replace(&place),
+                    }
+                }
+                _ = sweep.tick() => {
+                    self.wake();
+                    self.sweep();
+                }
+                _ = still_here.tick(), if self.leaving.is_none() => {
+                    let here = self.gateway.parts.openings.get(&self.open.live.facts.id);
+                    if !here.is_some_and(|live| Arc::ptr_eq(&live, &self.open.live)) {
+                        self.wake();
+                        self.leave(&mut io, Duration::ZERO).await;
+                    }
+                }
+                ready = io.poll.readable_mut() => {
+                    let Ok(mut ready) = ready else { return };
+                    if self.turn(ready.get_inner_mut(), &mut io.events) < EVENTS_AT_ONCE {
+                        ready.clear_ready();
+                    }
+                    tokio::task::yield_now().await;
+                }
+                () = std::future::ready(()), if !self.unread.is_empty() => {
+                    self.wake();
+                    self.read_on();
+                    tokio::task::yield_now().await;
                 }
             }
         }
-        self.each(|mailbox| mailbox.leave(Leave::Away)).await;
     }
 
-    async fn tell_event(&self, applied: &Applied) {
-        match &applied.claim {
-            Some(claim) => {
-                let who = claim.registration;
-                if self.has(who) {
-                    let text = ServerFrame::Claim { claim: wire::claim(claim) }.text();
-                    self.each_of(who, |mailbox| mailbox.claim(text.clone()));
+    pub(super) fn wake(&mut self) {
+        self.now = Instant::now();
+    }
+
+    /// Does what the kernel has to say now; how much that was.
+    pub(super) fn turn(&mut self, poll: &mut mio::Poll, events: &mut mio::Events) -> usize {
+        if let Err(error) = poll.poll(events, Some(Duration::ZERO)) {
+            if error.kind() != io::ErrorKind::Interrupted {
+                tracing::error!(%error, "the kernel's events can not be read");
+            }
+            // There may be more: asked again after everybody else had their turn.
+            return EVENTS_AT_ONCE;
+        }
+        self.wake();
+        let mut count = 0;
+        for event in events.iter() {
+            count += 1;
+            let to_end = event.is_read_closed() || event.is_error();
+            self.serve(Id::of_token(event.token()), |hub, id, member| {
+                if event.is_writable() && !member.line.is_free() {
+                    hub.go_on(id, member)?;
                 }
+                if event.is_readable() || to_end { hub.read(id, member, to_end) } else { Ok(()) }
+            });
+        }
+        count
+    }
+
+    fn read_on(&mut self) {
+        for id in std::mem::take(&mut self.unread) {
+            self.serve(id, |hub, id, member| hub.read(id, member, true));
+        }
+    }
+
+    /// Acts for one member, sends what that left to be said, and lets the member go if it ends.
+    pub(super) fn serve(&mut self, id: Id, act: impl FnOnce(&mut Self, Id, &mut Member) -> Step) {
+        let Some(mut member) = self.members.take(id) else { return };
+        let step = act(self, id, &mut member).and_then(|()| self.send(&mut member));
+        let stays = match step {
+            Ok(()) => true,
+            Err(end) => self.say_goodbye(id, &mut member, end),
+        };
+        if stays {
+            self.members.put(id, member);
+        } else {
+            self.out.clear();
+            self.meters.sockets(member.session.is_some()).decrement(1);
+            self.members.release(id, member.place.who);
+        }
+    }
+
+    fn join(&mut self, joining: Joining) {
+        let Joining { seated, mut socket, early, stall } = joining;
+        let is_ended = matches!(seated.visitor, Visitor::Ended);
+        let id = self.members.reserve(seated.place.who);
+        let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        if let Err(error) = self.registry.register(&mut socket, id.token(), interest) {
+            tracing::error!(%error, "a socket can not be watched");
+            return self.members.release(id, seated.place.who);
+        }
+        let member = Box::new(Member::new(seated, socket, stall, self.now));
+        self.meters.sockets(member.session.is_some()).increment(1);
+        self.members.put(id, member);
+        self.serve(id, |hub, id, member| {
+            hub.greet(member, is_ended)?;
+            if hub.leaving.is_some() {
+                return Err(AWAY);
             }
-            // What is no claim and no withheld unit is about the opening itself.
-            None if applied.unit.is_none() => self.each(Mailbox::control).await,
-            None => {}
+            if member.place.is_replaced() {
+                return Err(REPLACED);
+            }
+            hub.hear_early(id, member, &early)
+        });
+    }
+
+    fn replace(&mut self, place: &Arc<Place>) {
+        let Some(who) = place.who else { return };
+        for id in self.members.of(who) {
+            self.serve(
+                id,
+                |_, _, member| {
+                    if Arc::ptr_eq(&member.place, place) { Err(REPLACED) } else { Ok(()) }
+                },
+            );
         }
     }
 
-    async fn each(&self, put: impl Fn(&Mailbox)) {
-        let all: Vec<Arc<Mailbox>> = self.lock().all.values().cloned().collect();
-        for chunk in all.chunks(FANOUT_CHUNK) {
-            chunk.iter().for_each(|mailbox| put(mailbox));
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn each_of(&self, who: RegOrd, put: impl Fn(&Mailbox)) {
-        let members = self.lock();
-        let ids = members.of.get(&who).map_or(&[][..], Vec::as_slice);
-        ids.iter().filter_map(|id| members.all.get(id)).for_each(|mailbox| put(mailbox));
-    }
-
-    fn has(&self, who: RegOrd) -> bool {
-        self.lock().of.contains_key(&who)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The first core to come encodes; the others, and all their members, share its bytes.
-fn encode(tick: &Tick) -> Arc<BoardFrame> {
-    let bytes = tick.encoded(|tick| Bytes::from(wire::board_frame(tick)));
-    // What was a String is UTF-8.
-    let text = Utf8Bytes::try_from(bytes).unwrap_or_default();
-    Arc::new(BoardFrame { from: tick.from, to: tick.to, text })
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        let mut members = self.hub.lock();
-        members.all.remove(&self.id);
-        if let Some(who) = self.who
-            && let Some(ids) = members.of.get_mut(&who)
-        {
-            ids.retain(|id| *id != self.id);
-            if ids.is_empty() {
-                members.of.remove(&who);
+    /// Looks after a part of the members: pings, and ends what nobody else would.
+    fn sweep(&mut self) {
+        self.part = (self.part + 1) % SWEEP_PARTS;
+        for slot in (self.part..self.members.slots()).step_by(SWEEP_PARTS) {
+            if let Some(id) = self.members.at(slot) {
+                self.serve(id, |hub, _, member| hub.look_after(member));
             }
         }
+    }
+
+    fn look_after(&mut self, member: &mut Member) -> Step {
+        let now = self.now;
+        let has_stalled = member.line.stalled_since().is_some_and(|since| since + member.stall <= now);
+        // Half open, or its owner sleeps: a close frame would wait for nobody.
+        let is_silent = member.heard_at + SOCKET_SILENCE_MAX <= now;
+        if has_stalled || is_silent || member.closing.is_some_and(|until| until <= now) {
+            return Err(End::Gone);
+        }
+        if self.leaving.is_some_and(|until| until <= now) {
+            return Err(AWAY);
+        }
+        if member.ping_at <= now {
+            member.ping_at = now + SOCKET_PING_PERIOD;
+            if member.line.is_free() && member.closing.is_none() {
+                frame::ping(&mut self.out);
+            }
+        }
+        Ok(())
     }
 }

@@ -7,40 +7,40 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 
-use super::mailbox::{Leave, Mailbox};
+use super::place::Place;
 use crate::domain::ids::{OpeningId, RegOrd};
 use crate::limits::{ANONYMOUS_SOCKETS_MAX, ANONYMOUS_SOCKETS_PER_ADDRESS_MAX, SOCKETS_PER_REGISTRATION_MAX};
 
 /// Shared by all loops; no guard of the maps lives longer than one call.
 #[derive(Default)]
 pub struct Presence {
-    registrations: DashMap<(OpeningId, RegOrd), VecDeque<Arc<Mailbox>>>,
+    registrations: DashMap<(OpeningId, RegOrd), VecDeque<Arc<Place>>>,
     anonymous: AtomicUsize,
     addresses: DashMap<IpAddr, usize>,
 }
 
-/// A socket's place; given back when dropped.
+/// A socket's seat; given back when dropped.
 pub enum Seat {
-    Registration { presence: Arc<Presence>, of: (OpeningId, RegOrd), mailbox: Arc<Mailbox> },
+    Registration { presence: Arc<Presence>, of: (OpeningId, RegOrd), place: Arc<Place> },
     Anonymous { presence: Arc<Presence>, address: IpAddr },
 }
 
 impl Presence {
     /// A buyer's socket always gets in: the oldest of the registration's leaves for it. Whoever holds the session may
     /// crowd out nobody but themselves.
-    pub fn sign_in(self: &Arc<Self>, opening: &OpeningId, who: RegOrd, mailbox: &Arc<Mailbox>) -> Seat {
+    pub fn sign_in(self: &Arc<Self>, opening: &OpeningId, who: RegOrd, place: &Arc<Place>) -> Seat {
         let of = (opening.clone(), who);
         let oldest = {
             let mut sockets = self.registrations.entry(of.clone()).or_default();
             let full = sockets.len() >= SOCKETS_PER_REGISTRATION_MAX;
             let oldest = if full { sockets.pop_front() } else { None };
-            sockets.push_back(Arc::clone(mailbox));
+            sockets.push_back(Arc::clone(place));
             oldest
         };
         if let Some(oldest) = oldest {
-            oldest.leave(Leave::Replaced);
+            oldest.replace();
         }
-        Seat::Registration { presence: Arc::clone(self), of, mailbox: Arc::clone(mailbox) }
+        Seat::Registration { presence: Arc::clone(self), of, place: Arc::clone(place) }
     }
 
     /// How many registrations of an opening have a socket here. For the console, now and then: it walks the map.
@@ -66,9 +66,9 @@ impl Presence {
 impl Drop for Seat {
     fn drop(&mut self) {
         match self {
-            Self::Registration { presence, of, mailbox } => {
+            Self::Registration { presence, of, place } => {
                 presence.registrations.remove_if_mut(of, |_, sockets| {
-                    sockets.retain(|other| !Arc::ptr_eq(other, mailbox));
+                    sockets.retain(|other| !Arc::ptr_eq(other, place));
                     sockets.is_empty()
                 });
             }
@@ -85,36 +85,35 @@ impl Drop for Seat {
 
 #[cfg(test)]
 mod tests {
-    use super::super::mailbox::Item;
+    use super::super::place::ToLoop;
     use super::*;
-
-    fn told_to_leave(mailbox: &Mailbox) -> bool {
-        matches!(mailbox.take(), Some(Item::Leave(Leave::Replaced)))
-    }
 
     #[test]
     fn the_oldest_socket_of_a_registration_leaves_for_the_newest() {
         let presence = Arc::new(Presence::default());
         let opening = OpeningId::generate();
-        let mailboxes: Vec<Arc<Mailbox>> = (0..5).map(|_| Arc::default()).collect();
+        let (door, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let places: Vec<Arc<Place>> = (0..5).map(|_| Place::new(Some(RegOrd(1)), door.clone())).collect();
         let mut seats: Vec<Seat> =
-            mailboxes[..4].iter().map(|mailbox| presence.sign_in(&opening, RegOrd(1), mailbox)).collect();
-        seats.push(presence.sign_in(&opening, RegOrd(1), &mailboxes[4]));
-        let left: Vec<bool> = mailboxes.iter().map(|mailbox| told_to_leave(mailbox)).collect();
+            places[..4].iter().map(|place| presence.sign_in(&opening, RegOrd(1), place)).collect();
+        assert!(told.try_recv().is_err(), "four fit");
+        seats.push(presence.sign_in(&opening, RegOrd(1), &places[4]));
+        let left: Vec<bool> = places.iter().map(|place| place.is_replaced()).collect();
         assert_eq!(left, [true, false, false, false, false]);
+        assert!(matches!(told.try_recv(), Ok(ToLoop::Replaced(place)) if Arc::ptr_eq(&place, &places[0])));
 
-        let other: Arc<Mailbox> = Arc::default();
+        let other = Place::new(Some(RegOrd(2)), door);
         let seat = presence.sign_in(&opening, RegOrd(2), &other);
         assert_eq!(presence.connected(&opening), 2, "people, not sockets");
         assert_eq!(presence.connected(&OpeningId::generate()), 0);
-        assert!(mailboxes[1..].iter().all(|mailbox| !told_to_leave(mailbox)), "others are not touched");
+        assert!(told.try_recv().is_err(), "others are not touched");
         drop((seats, seat));
         assert!(presence.registrations.is_empty());
     }
 
     /// Mutation that turned it red: a refused stranger that keeps what it counted.
     #[test]
-    fn strangers_are_capped_by_address_and_give_their_place_back() {
+    fn strangers_are_capped_by_address_and_give_their_seat_back() {
         let presence = Arc::new(Presence::default());
         let hall: IpAddr = "203.0.113.1".parse().unwrap();
         let mut seats: Vec<Seat> =

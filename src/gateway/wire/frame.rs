@@ -1,14 +1,17 @@
 //! Frames of `kaipan.v1`: one JSON object each, tag `t`.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io::Write as _;
 
-use axum::extract::ws::Utf8Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
+use super::scan::scan;
 use super::{Answer, Claim, DeviceRequest};
 use crate::http::Problem;
 use crate::http::extract::parse_json;
+use crate::opening::answer::{self, Key, Refusal};
 use crate::opening::board::{Snapshot, Status, Tick};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -60,14 +63,35 @@ pub struct Hello {
 }
 
 impl ServerFrame {
-    pub fn text(&self) -> Utf8Bytes {
-        // Strings and numbers always serialise; an empty frame would be ignored by every client.
-        serde_json::to_string(self).unwrap_or_default().into()
+    /// Appends the frame's text.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        // Strings and numbers always serialise, and a Vec takes everything.
+        let _ = serde_json::to_writer(out, self);
     }
 
     pub fn error(problem: Problem, key: Option<String>) -> Self {
         Self::Error { code: problem.code.as_str(), params: problem.params, key }
     }
+}
+
+/// Appends the frame that answers a pick or an ask. What nearly every answer is (a *no*) is written by hand; a test
+/// compares it with what `ServerFrame` would say.
+pub fn write_answer(out: &mut Vec<u8>, key: &Key, answer: &answer::Answer) {
+    let answer::Answer::No(refusal) = answer else {
+        return ServerFrame::Answer(Answer::of(key, answer)).write(out);
+    };
+    let unit = match refusal {
+        Refusal::Taken { unit } | Refusal::Withheld { unit } | Refusal::AlreadyYours { unit } => Some(unit.0),
+        Refusal::QuotaUsed { .. } => return ServerFrame::Answer(Answer::of(key, answer)).write(out),
+        _ => None,
+    };
+    let parts = [r#"{"t":"answer","answer":"no","key":""#, key.as_str(), r#"","code":""#, refusal.code()];
+    parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+    // A Vec takes everything.
+    let _ = match unit {
+        Some(unit) => write!(out, r#"","params":{{"unit":{unit}}}}}"#),
+        None => out.write_all(br#"","params":{}}"#),
+    };
 }
 
 /// One digit a unit, by ordinal.
@@ -94,9 +118,9 @@ pub fn board_frame(tick: &Tick) -> String {
 
 /// What a client may say.
 #[derive(Debug, Clone, PartialEq)]
-pub enum ClientFrame {
-    Pick { key: String, unit: u32 },
-    Ask { key: String },
+pub enum ClientFrame<'a> {
+    Pick { key: Cow<'a, str>, unit: u32 },
+    Ask { key: Cow<'a, str> },
     Snapshot,
     Time { c: Number },
 }
@@ -128,7 +152,7 @@ struct KeyOnly {
     key: String,
 }
 
-impl ClientFrame {
+impl<'a> ClientFrame<'a> {
     /// The key of the pick that the frame is about.
     pub fn key(&self) -> Option<&str> {
         match self {
@@ -137,22 +161,26 @@ impl ClientFrame {
         }
     }
 
-    /// Reads a frame; the problem names the field, and the key comes along if the frame had one.
-    pub fn parse(text: &str) -> Result<Self, (Problem, Option<String>)> {
+    /// Reads a frame; the problem names the field, and the key comes along if the frame had one. A pick or ask as
+    /// programs write it is read in one pass (see `scan`), anything else by serde.
+    pub fn parse(text: &'a str) -> Result<Self, (Problem, Option<String>)> {
+        if let Some(frame) = scan(text) {
+            return Ok(frame);
+        }
         Self::read(text.as_bytes())
             .map_err(|problem| (problem, parse_json::<KeyOnly>(text.as_bytes()).ok().map(|only| only.key)))
     }
 
-    fn read(bytes: &[u8]) -> Result<Self, Problem> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, Problem> {
         let Tag { t } = parse_json(bytes)?;
         Ok(match t.as_str() {
             "pick" => {
                 let PickBody { key, unit } = parse_json(bytes)?;
-                Self::Pick { key, unit }
+                Self::Pick { key: key.into(), unit }
             }
             "ask" => {
                 let AskBody { key } = parse_json(bytes)?;
-                Self::Ask { key }
+                Self::Ask { key: key.into() }
             }
             "snapshot" => Self::Snapshot,
             "time" => {

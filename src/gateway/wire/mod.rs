@@ -3,6 +3,7 @@
 
 mod convert;
 mod frame;
+mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use convert::{catalogue_units, claim, control, device_request, opening, registration};
-pub use frame::{ClientFrame, Hello, ServerFrame, board_frame, snapshot_frame, status_digits};
+pub use frame::{ClientFrame, Hello, ServerFrame, board_frame, snapshot_frame, status_digits, write_answer};
 
 /// One value for each kind of unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

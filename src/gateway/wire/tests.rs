@@ -45,8 +45,19 @@ fn held() -> answer::Claim {
     }
 }
 
+fn text(frame: &ServerFrame) -> String {
+    let mut out = Vec::new();
+    frame.write(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+/// As it is written by hand; it must be what serde would write.
 fn answer_frame(answer: &answer::Answer) -> String {
-    ServerFrame::Answer(Answer::of(&key(), answer)).text().to_string()
+    let mut out = Vec::new();
+    write_answer(&mut out, &key(), answer);
+    let by_hand = String::from_utf8(out).unwrap();
+    assert_eq!(by_hand, text(&ServerFrame::Answer(Answer::of(&key(), answer))));
+    by_hand
 }
 
 fn refused(refusal: Refusal) -> String {
@@ -109,7 +120,7 @@ fn server_frames() -> BTreeMap<&'static str, String> {
         ("error-session-ended", ServerFrame::error(Code::SessionEnded.into(), None)),
     ];
     let mut all: BTreeMap<&str, String> =
-        frames.into_iter().map(|(name, frame)| (name, frame.text().to_string())).collect();
+        frames.into_iter().map(|(name, frame)| (name, text(&frame))).collect();
     all.extend([
         ("snapshot", snapshot),
         ("board", board_frame(&tick)),
@@ -143,10 +154,29 @@ fn every_server_frame_is_its_golden_copy_and_every_copy_is_a_frame() {
 }
 
 #[test]
+fn every_refusal_is_written_as_serde_would() {
+    let unit = UnitOrd(u32::MAX);
+    for refusal in [
+        Refusal::NotOpenYet,
+        Refusal::Closed,
+        Refusal::Paused,
+        Refusal::NotAdmitted,
+        Refusal::QuotaUsed { holder: HolderKind::Registration, kind: UnitKind::Shop },
+        Refusal::Taken { unit },
+        Refusal::Withheld { unit },
+        Refusal::AlreadyYours { unit },
+        Refusal::UnitUnknown,
+        Refusal::NotRecorded,
+    ] {
+        refused(refusal);
+    }
+}
+
+#[test]
 fn every_golden_client_frame_is_understood() {
     let expected = [
-        ("pick", ClientFrame::Pick { key: "tap-0001".to_owned(), unit: 17 }),
-        ("ask", ClientFrame::Ask { key: "tap-0001".to_owned() }),
+        ("pick", ClientFrame::Pick { key: "tap-0001".into(), unit: 17 }),
+        ("ask", ClientFrame::Ask { key: "tap-0001".into() }),
         ("snapshot", ClientFrame::Snapshot),
         ("time", ClientFrame::Time { c: Number::from_f64(1234.5).unwrap() }),
     ];

@@ -1,0 +1,73 @@
+//! How many frames one socket may say: a burst, then so many a second.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::gateway::rates::slow_down;
+use crate::http::Problem;
+use crate::limits::{FRAMES_BURST, FRAMES_PER_SECOND, REHEARSAL_RATES_TIMES};
+
+/// What each socket of an opening may say.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowance {
+    each: Duration,
+    burst: Duration,
+}
+
+impl Allowance {
+    /// As [`crate::gateway::rates::Rates::of`].
+    pub fn of(rehearsal: bool) -> Self {
+        let times = if rehearsal { REHEARSAL_RATES_TIMES } else { 1 };
+        let each = Duration::from_secs(1) / (FRAMES_PER_SECOND * times);
+        Self { each, burst: each * (FRAMES_BURST * times) }
+    }
+}
+
+/// What one socket said. One moment is all of it: when its allowance would be whole again (the generic cell rate
+/// algorithm).
+#[derive(Default)]
+pub struct Pace {
+    whole_at: Option<Instant>,
+}
+
+impl Pace {
+    /// Counts a frame, or says how long it comes too early.
+    pub fn check(&mut self, allowed: Allowance, now: Instant) -> Result<(), Problem> {
+        let whole_at = self.whole_at.map_or(now, |at| at.max(now)) + allowed.each;
+        let ahead = whole_at.duration_since(now);
+        if ahead > allowed.burst {
+            return Err(slow_down(ahead.saturating_sub(allowed.burst)));
+        }
+        self.whole_at = Some(whole_at);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_and_then_so_much_a_second() {
+        let allowed = Allowance::of(false);
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        let granted = |pace: &mut Pace, at: Instant| {
+            u32::try_from((0..10_000).take_while(|_| pace.check(allowed, at).is_ok()).count()).unwrap()
+        };
+        assert_eq!(granted(&mut pace, start), FRAMES_BURST);
+        let wait_ms = pace.check(allowed, start).unwrap_err().params["retry_after_ms"].as_u64().unwrap();
+        assert!((1..=21).contains(&wait_ms), "{wait_ms}");
+        let later = start + Duration::from_secs(1);
+        assert_eq!(granted(&mut pace, later), FRAMES_PER_SECOND);
+        assert_eq!(granted(&mut pace, later + Duration::from_secs(3_600)), FRAMES_BURST);
+    }
+
+    /// OP-38: one connection of a load run taps as often as it can. Mutation caught: `rehearsal` not looked at.
+    #[test]
+    fn a_rehearsals_frames_are_counted_and_not_refused() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        assert!((0..50_000).all(|_| pace.check(Allowance::of(true), now).is_ok()));
+    }
+}

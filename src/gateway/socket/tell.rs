@@ -1,0 +1,204 @@
+//! What the opening says, to those it concerns.
+//!
+//! A reader that keeps up gets it at once, in one system call with bytes that all share; one that does not is owed it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::TryRecvError;
+
+use super::frame;
+use super::hub::{Hub, Io, Step};
+use super::line::{BoardFrame, Item};
+use super::member::{AWAY, Member};
+use super::members::Id;
+use crate::gateway::wire::{self, ServerFrame};
+use crate::limits::FANOUT_CHUNK;
+use crate::opening::board::Tick;
+use crate::opening::memory::Applied;
+
+/// The first core to come encodes; the others, and all their members, share its bytes.
+pub fn encode(tick: &Tick) -> Arc<BoardFrame> {
+    let bytes = tick.encoded(|tick| framed(wire::board_frame(tick).as_bytes()));
+    Arc::new(BoardFrame { from: tick.from, to: tick.to, bytes })
+}
+
+/// A text frame as it goes over the socket.
+pub fn framed(text: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(text.len() + 10);
+    frame::text(&mut out, text);
+    out.into()
+}
+
+impl Hub {
+    /// Each member in turn, and everybody else in between.
+    pub(super) async fn each(&mut self, io: &mut Io, act: impl Fn(&mut Self, Id)) {
+        self.answers();
+        let slots = self.members.slots();
+        for first in (0..slots).step_by(FANOUT_CHUNK) {
+            for slot in first..(first + FANOUT_CHUNK).min(slots) {
+                if let Some(id) = self.members.at(slot) {
+                    act(self, id);
+                }
+            }
+            if first + FANOUT_CHUNK < slots {
+                self.turn(io.poll.get_mut(), &mut io.events);
+                self.answers();
+                tokio::task::yield_now().await;
+                self.wake();
+            }
+        }
+    }
+
+    /// Decided answers leave before anything that the opening shows of them: they were decided before it was told.
+    pub(super) fn answers(&mut self) {
+        while let Some(Some(decided)) = self.deciding.next().now_or_never() {
+            self.answer(decided);
+        }
+    }
+
+    /// Everybody goes; who waits for an answer may wait for it so long.
+    pub(super) async fn leave(&mut self, io: &mut Io, patience: Duration) {
+        self.leaving = Some(self.now + patience);
+        self.each(io, |hub, id| {
+            hub.serve(
+                id,
+                |_, _, member| {
+                    if member.keys.is_empty() || patience.is_zero() { Err(AWAY) } else { Ok(()) }
+                },
+            );
+        })
+        .await;
+    }
+
+    /// The events up to a tick. They were told before it, but this hub may have looked for them a moment before that.
+    pub(super) async fn catch_up(&mut self, io: &mut Io, events: &mut Receiver<Arc<Applied>>) {
+        loop {
+            match events.try_recv() {
+                Ok(applied) => self.tell_event(io, &applied).await,
+                Err(TryRecvError::Lagged(_)) => self.tell_all_events(io).await,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    pub(super) async fn tell_event(&mut self, io: &mut Io, applied: &Applied) {
+        self.answers();
+        match &applied.claim {
+            Some(claim) => {
+                let members = self.members.of(claim.registration);
+                if members.is_empty() {
+                    return;
+                }
+                let mut out = Vec::new();
+                frame::text_with(&mut out, |out| ServerFrame::Claim { claim: wire::claim(claim) }.write(out));
+                let bytes = Bytes::from(out);
+                for id in members {
+                    self.serve(id, |hub, _, member| hub.tell_claim(member, &bytes));
+                }
+            }
+            // What is no claim and no withheld unit is about the opening itself.
+            None if applied.unit.is_none() => self.each(io, |hub, id| hub.tell(id, Item::Control)).await,
+            None => {}
+        }
+    }
+
+    /// Events were lost: everybody hears all that they could have been about.
+    pub(super) async fn tell_all_events(&mut self, io: &mut Io) {
+        self.each(io, |hub, id| {
+            hub.tell(id, Item::Mine);
+            hub.tell(id, Item::Control);
+        })
+        .await;
+    }
+
+    fn tell_claim(&mut self, member: &mut Member, bytes: &Bytes) -> Step {
+        if member.closing.is_some() {
+            return Ok(());
+        }
+        if !member.line.is_free() {
+            // One answer to any number of changes.
+            member.line.owe(Item::Mine);
+            return Ok(());
+        }
+        Ok(member.line.send_shared(bytes, self.now)?)
+    }
+
+    pub(super) fn tell(&mut self, id: Id, item: Item) {
+        self.serve(id, |hub, _, member| {
+            if member.closing.is_some() {
+                return Ok(());
+            }
+            member.line.owe(item).map_or(Ok(()), |item| hub.pass_on(member, item))
+        });
+    }
+
+    /// A tick to one member.
+    pub(super) fn show(&mut self, id: Id, frame: &Arc<BoardFrame>) {
+        self.serve(id, |hub, _, member| {
+            if member.closing.is_some() {
+                return Ok(());
+            }
+            if member.line.is_free() {
+                return hub.show_now(member, frame);
+            }
+            member.line.owe(Item::Board(Arc::clone(frame)));
+            Ok(())
+        });
+    }
+
+    fn show_now(&mut self, member: &mut Member, frame: &BoardFrame) -> Step {
+        // Seen with the snapshot already.
+        if frame.to <= member.seq {
+            return Ok(());
+        }
+        if frame.from != member.seq {
+            return self.send_snapshot(member);
+        }
+        member.seq = frame.to;
+        Ok(member.line.send_shared(&frame.bytes, self.now)?)
+    }
+
+    fn pass_on(&mut self, member: &mut Member, item: Item) -> Step {
+        match item {
+            Item::Device => self.say_device(member),
+            Item::Mine => {
+                self.say_mine(member);
+                Ok(())
+            }
+            Item::Control => {
+                self.say(&wire::control(&self.open.live));
+                Ok(())
+            }
+            Item::Snapshot => {
+                self.meters.skips.increment(1);
+                self.send_snapshot(member)
+            }
+            Item::Board(frame) => self.show_now(member, &frame),
+        }
+    }
+
+    /// The socket takes bytes again: sends what waits, then what is owed.
+    pub(super) fn go_on(&mut self, id: Id, member: &mut Member) -> Step {
+        loop {
+            member.line.flush(self.now)?;
+            let Some(item) = member.line.next() else { break };
+            if member.closing.is_none() {
+                self.pass_on(member, item)?;
+                self.send(member)?;
+            }
+        }
+        if member.line.is_free() {
+            if member.closing.is_some() {
+                self.end_stream(member);
+            }
+            if std::mem::take(&mut member.is_unread) {
+                self.unread.push(id);
+            }
+        }
+        Ok(())
+    }
+}
