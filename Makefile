@@ -6,11 +6,13 @@
 #   make test      every check there is, on real databases and in a real browser; CI runs exactly this
 #                  one part alone:  make test PARTS="clippy it-postgres"
 #   make soak      for a night: more seeds in the simulator, more kills; KAIPAN_SIM_SEEDS, KAIPAN_SOAK_KILLS
+#   make load      10,000 buyers tap within a tenth of a second, every answer audited; report in target/load/
+#                  another scenario, other flags:  make load ARGS="ramp --buyers 2000"
 #   make bench     gate 1 beside the bare atomics it needs, a mutexed map and DashMap, at 1, 2 and 4 threads
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run check test soak bench
+.PHONY: help run check test soak load bench
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -30,6 +32,10 @@ test:
 soak:
 	@scripts/prepare.sh test
 	@scripts/test.sh soak-sim soak-kill
+
+load:
+	@scripts/prepare.sh run
+	@scripts/load.sh $(ARGS)
 
 bench:
 	@scripts/prepare.sh run

@@ -24,13 +24,16 @@ pub struct RunArgs {
 pub fn run(scenario: Scenario, args: RunArgs) -> Result<Exit, String> {
     let plan = plan(scenario, args)?;
     let mut progress = Progress::begin();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(words)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
     let ended = runtime.block_on(play(&plan, &mut progress));
     progress.end();
     let mut out = io::stdout();
     match ended? {
         Ended::Refused(why) => {
-            writeln!(out, "{why}").map_err(words)?;
+            writeln!(out, "{why}").map_err(|error| error.to_string())?;
             Ok(Exit::Refused)
         }
         Ended::Report(mut report, entries) => {
@@ -41,7 +44,9 @@ pub fn run(scenario: Scenario, args: RunArgs) -> Result<Exit, String> {
             if let Some(folder) = &plan.out {
                 write(folder, &report).map_err(named(folder))?;
             }
-            figures(&mut out, &report).and_then(|()| tell(&mut out, &report)).map_err(words)?;
+            figures(&mut out, &report)
+                .and_then(|()| tell(&mut out, &report))
+                .map_err(|error| error.to_string())?;
             Ok(report.verdict.into())
         }
     }
@@ -52,10 +57,6 @@ fn plan(scenario: Scenario, args: RunArgs) -> Result<Plan, String> {
     let text = std::fs::read_to_string(path).map_err(named(path))?;
     let file: Settings = toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
     args.settings.or(file).plan(scenario)
-}
-
-fn words(error: io::Error) -> String {
-    error.to_string()
 }
 
 fn named(path: &Path) -> impl Fn(io::Error) -> String {
