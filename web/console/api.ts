@@ -3,6 +3,8 @@ import type { BoardSnapshot } from "@shared/api/buyer";
 import type {
   Hold,
   ImportReport,
+  LoadRun,
+  LoadRuns,
   LogEntry,
   OpeningAdmin,
   OpeningDraft,
@@ -13,6 +15,7 @@ import type {
   Project,
   RegistrationAdmin,
   Role,
+  ServerState,
   Staff,
   Summary,
   UnitAdmin,
@@ -131,6 +134,16 @@ export type HoldAction = "release" | "extend" | "revive";
 export const actOnHold = async (id: string, hold: Pick<Hold, "claim" | "generation">, action: HoldAction, reason: string) =>
   timedHold(await post<Hold>(at(id, `/holds/${hold.claim}/${action}`), { generation: hold.generation, reason }));
 export const listRefunds = async (id: string) => (await call<{ refunds: Payment[] }>(at(id, "/refunds"))).refunds;
+
+// ---- ops ----
+export const serverState = () => timed(call<ServerState>("/server"));
+export const listLoadRuns = () => call<LoadRuns>("/load-runs");
+export const startLoadRun = (id: string, body: { scenario: string; buyers: number; start_in_s: number; limits: object }) =>
+  post<LoadRun>(at(id, "/load-runs"), body);
+export const stopLoadRun = (run: string) => call<void>(`/load-runs/${encodeURIComponent(run)}`, { method: "DELETE" });
+export const clearRehearsal = (id: string) => call<void>(at(id, "/rehearsal"), { method: "DELETE" });
+export const reportUrl = (run: string, format: "html" | "json") =>
+  `${ROOT}/load-runs/${encodeURIComponent(run)}/report.${format}`;
 
 // ---- afterwards ----
 export const resultsUrl = (id: string, format: "xlsx" | "csv") => `${ROOT}${at(id, `/results.${format}`)}`;

@@ -22,6 +22,7 @@ export type Route =
   | { page: "openings" }
   | { page: "new" }
   | { page: "staff" }
+  | { page: "ops" }
   | { page: "log"; opening?: string }
   | { page: OpeningPage; opening: string }
   | { page: "missing"; path: string };
@@ -36,6 +37,7 @@ export function parseRoute(hash: string): Route {
   const [first, second, third] = parts;
   if (first === undefined) return { page: "openings" };
   if (first === "staff" && parts.length === 1) return { page: "staff" };
+  if (first === "ops" && parts.length === 1) return { page: "ops" };
   if (first === "log" && parts.length <= 2) return second ? { page: "log", opening: second } : { page: "log" };
   if (first !== "openings" || parts.length > 3) return { page: "missing", path };
   if (second === undefined) return { page: "openings" };
@@ -52,6 +54,8 @@ export function href(route: Route): string {
       return "#/openings/new";
     case "staff":
       return "#/staff";
+    case "ops":
+      return "#/ops";
     case "log":
       return route.opening ? `#/log/${encodeURIComponent(route.opening)}` : "#/log";
     case "missing":

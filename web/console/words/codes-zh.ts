@@ -84,7 +84,7 @@ export const codesZh = {
   "role.auditor": "审计员",
   "role.crowd": "模拟人群",
   "roleHelp.admin": "可以做所有事情。",
-  "roleHelp.manager": "查看现场，暂停与恢复，释放与延长，收款和导出。",
+  "roleHelp.manager": "查看现场，暂停与恢复，释放与延长，收款、导出和演练。",
   "roleHelp.cashier": "查看现场，登记收款。",
   "roleHelp.auditor": "只能查看和导出，不能改动任何内容。",
   "roleHelp.crowd": "只在演示中使用。",

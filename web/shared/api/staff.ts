@@ -191,3 +191,63 @@ export interface LiveEvent {
   name_masked?: string | null;
   code?: string | null;
 }
+
+/** This server's process; a figure that is not known is null. */
+export interface ServerState {
+  version: string;
+  now_ms: number;
+  started_ms: number;
+  database: "sqlite" | "postgres";
+  cpu_s: number | null;
+  cores: number;
+  memory_bytes: number | null;
+  files_open: number | null;
+  files_max: number | null;
+  sockets: number | null;
+  connections: number | null;
+  commits: number | null;
+  commits_s: number | null;
+  disk_free_bytes: number | null;
+  clock_offset_s: number | null;
+  openings: RunningOpening[];
+}
+
+export interface RunningOpening {
+  id: string;
+  name: string;
+  state: OpeningState;
+  paused: boolean;
+  rehearsal: boolean;
+  simulated: boolean;
+  start_ms: number;
+  units: number;
+  registrations: number;
+  signed_in: number;
+  connected: number;
+  picks: number;
+  journal: number;
+}
+
+export interface LoadRun {
+  run: string;
+  scenario: string;
+  opening: string;
+  name: string;
+  rehearsal: string | null;
+  buyers: number;
+  by: string;
+  asked_ms: number;
+  start_ms: number | null;
+  ended_ms: number | null;
+  state: "preparing" | "running" | "done" | "stopped" | "failed";
+  verdict: "pass" | "fail" | "refused" | null;
+  p99_ms: number | null;
+  reasons: string[];
+}
+
+export interface LoadRuns {
+  /** Why no run can be started now. */
+  refusal?: { code: string; params?: Params | null } | null;
+  buyers_max: number;
+  runs: LoadRun[];
+}
