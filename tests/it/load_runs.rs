@@ -190,6 +190,21 @@ async fn op_94_no_run_disturbs_a_sale_or_outlives_its_server() {
     let server = home.serve().await;
     let admin = crate::harness::admin(&server).await;
     assert_eq!(runs(&admin).await[0]["state"], "stopped");
+    std::fs::remove_file(home.file("pid")).unwrap();
+    admin.post(&sale.path("/load-runs"), burst()).await.ok();
+    let pid = written(&home.file("pid")).await;
+    let pid = rustix::process::Pid::from_raw(pid.lines().next().unwrap().parse().unwrap()).unwrap();
+    server.kill().await;
+    let gone = async {
+        while rustix::process::test_kill_process(pid).is_ok() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), gone).await.expect("the child leaves with a server that was killed");
+
+    let server = home.serve().await;
+    let admin = crate::harness::admin(&server).await;
+    assert_eq!(runs(&admin).await[0]["state"], "failed", "a report will not come any more");
     admin.post(&sale.path("/unpublish"), json!({})).await.ok();
     admin.patch(&sale.path(""), json!({"start_ms": now_ms() + 3_000_000})).await.ok();
     admin.post(&sale.path("/check"), json!({})).await.ok();

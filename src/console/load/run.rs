@@ -200,7 +200,11 @@ async fn launch(console: &Console, run: &Run, asked: Asked, token: String) -> Re
         args,
         log: folder.join("run.log"),
         // Nothing of ours: the database's password is no business of a load generator.
-        env: Some(vec![("KAIPAN_LOADTEST_TOKEN", token)]),
+        env: Some(vec![
+            ("KAIPAN_LOADTEST_TOKEN", token),
+            // It leaves when the pipe of its standard input ends, however this process ends.
+            ("KAIPAN_LOADTEST_LIFELINE", "1".to_owned()),
+        ]),
     };
     program.spawn_logged().map_err(Problem::internal)
 }

@@ -76,10 +76,10 @@ pub async fn state(State(console): State<Console>, who: Who) -> Result<Json<Serv
         files_max: sum(names::PROCESS_MAX_FDS),
         sockets: sum(names::SOCKETS),
         connections: sum(names::CONNECTIONS),
-        commits: sum("kaipan_commit_seconds_count"),
-        commits_s: sum("kaipan_commit_seconds_sum"),
-        disk_free_bytes: sum("kaipan_data_free_bytes"),
-        clock_offset_s: samples(&page, "kaipan_clock_offset_seconds").reduce(furthest),
+        commits: sum(&format!("{}_count", names::COMMIT_SECONDS)),
+        commits_s: sum(&format!("{}_sum", names::COMMIT_SECONDS)),
+        disk_free_bytes: sum(names::DATA_FREE_BYTES),
+        clock_offset_s: samples(&page, names::CLOCK_OFFSET).reduce(furthest),
         openings: parts.openings.list().iter().map(|live| running(&console, live)).collect(),
     }))
 }

@@ -28,7 +28,7 @@ describe("the ops page (OP-94)", () => {
 
   it("shows sizes and durations with the figures that matter", () => {
     expect([bytes(null), bytes(312e6), bytes(1.44e9), bytes(2e12)]).toEqual(["–", "312 MB", "1.4 GB", "2.0 TB"]);
-    expect([figure(0.42), figure(8.34), figure(120.4)]).toEqual(["0.42", "8.3", "120"]);
+    expect([0.42, 8.34, 120.4, -0.001, -250.2].map(figure)).toEqual(["0.42", "8.3", "120", "0.00", "-250"]);
   });
 
   // Mutation caught: the start not looked at.

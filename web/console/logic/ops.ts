@@ -8,7 +8,7 @@ export const SCENARIOS = ["burst", "storm", "board", "ramp", "soak"] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
 /** The server's own bounds, so that a slip is said before it is sent. */
-export const START_IN_S = [30, 60, 120, 300] as const;
+export const START_IN_S = [15, 30, 60, 120, 300] as const;
 export const P99_MS_MAX = 600_000;
 
 /** Between two looks; undefined where there is nothing to say: too short a time, another process, nothing done. */
@@ -45,7 +45,9 @@ export function bytes(n: number | null): string {
 
 /** A duration in ms with as many figures as matter: `0.42`, `8.3`, `120`. */
 export function figure(ms: number): string {
-  return ms < 1 ? ms.toFixed(2) : ms < 100 ? ms.toFixed(1) : String(Math.round(ms));
+  const size = Math.abs(ms);
+  const text = size < 1 ? ms.toFixed(2) : size < 100 ? ms.toFixed(1) : String(Math.round(ms));
+  return text === "-0.00" ? "0.00" : text;
 }
 
 export type Stage = "copying" | "gathering" | "under_way" | "over";
