@@ -167,3 +167,71 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
     std::fs::write(&beside, text).map_err(named)?;
     std::fs::rename(&beside, path).map_err(named)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::sample;
+    use crate::report::{Histogram, SCHEMA, names};
+
+    fn saved(folder: &Path, name: &str, report: &Report) -> PathBuf {
+        let path = folder.join(name);
+        write(&path, &report.to_json().unwrap()).unwrap();
+        path
+    }
+
+    fn ended(before: &Path, after: &Path, worse_than: Option<f64>) -> (Result<Exit, String>, String) {
+        let args = CompareArgs { before: before.to_owned(), after: after.to_owned(), worse_than };
+        let mut out = Vec::new();
+        let exit = compared(&args, &mut out);
+        (exit, String::from_utf8(out).unwrap())
+    }
+
+    /// Mutations: the factor ignored, the two files exchanged, a refused run compared as if it were one.
+    #[test]
+    fn a_comparison_ends_with_what_scripts_can_act_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = sample();
+        let mut slow = sample();
+        let mut answers = Histogram::new();
+        (0..400).for_each(|n| answers.record_us(20_000 + n));
+        slow.histograms.insert(names::ANSWER.to_owned(), answers);
+        let [before, after] = [("a.json", &base), ("b.json", &slow)].map(|(n, r)| saved(folder.path(), n, r));
+
+        let (exit, said) = ended(&before, &after, None);
+        assert_eq!(exit, Ok(Exit::Pass));
+        let row = said.lines().find(|line| line.starts_with("answer_p99_ms")).unwrap();
+        assert!(row.contains("8.62 ms") && row.contains("20.4 ms") && row.contains("2.37"), "{row}");
+        assert!(row.ends_with("更慢 | slower"), "{row}");
+        assert!(
+            said.lines()
+                .any(|line| line.starts_with("connect_p99_ms") && line.ends_with("same within noise"))
+        );
+        assert_eq!(ended(&before, &after, Some(1.2)).0, Ok(Exit::Fail));
+        assert_eq!(ended(&before, &after, Some(100.0)).0, Ok(Exit::Pass));
+        assert_eq!(ended(&after, &before, Some(1.2)).0, Ok(Exit::Pass), "faster is not worse");
+
+        let mut refused = slow;
+        refused.verdict = Verdict::Refused;
+        let refused = saved(folder.path(), "c.json", &refused);
+        assert_eq!(ended(&before, &refused, Some(100.0)).0, Ok(Exit::Refused));
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused_with_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = saved(folder.path(), "good.json", &sample());
+        let other = folder.path().join("other.json");
+        std::fs::write(&other, sample().to_json().unwrap().replace(SCHEMA, "kaipan.load-report/9")).unwrap();
+        let error = ended(&good, &other, None).0.unwrap_err();
+        assert!(error.contains("other.json: its schema is `kaipan.load-report/9`"), "{error}");
+        let error = ended(&folder.path().join("none.json"), &good, None).0.unwrap_err();
+        assert!(error.contains("none.json"), "{error}");
+        let page = folder.path().join("page.html");
+        assert_eq!(render(&RenderArgs { file: good, output: page.clone() }), Ok(Exit::Pass));
+        assert!(std::fs::read_to_string(page).unwrap().starts_with("<!doctype html>"));
+        for (text, fine) in [("1.2", true), ("1", true), ("0.9", false), ("inf", false), ("x", false)] {
+            assert_eq!(factor(text).is_ok(), fine, "{text}");
+        }
+    }
+}

@@ -174,6 +174,8 @@ mod tests {
         let histogram = of(&(1..=1_000).collect::<Vec<_>>());
         assert_eq!((histogram.count(), histogram.at(0.5), histogram.at(0.99)), (1_000, 500, 990));
         assert_eq!(histogram.max_us(), 1_000);
+        let few = of(&[7, 7, 9]);
+        assert_eq!((few.count(), few.at(0.5), few.max_us()), (3, 7, 9), "small values are kept as they are");
         assert_eq!((Histogram::new().at(0.99), Histogram::new().max_us()), (0, 0));
         let hour = of(&[u64::MAX]);
         assert!(

@@ -53,12 +53,16 @@ fn label(svg: &mut Markup, anchor: &str, at: (f64, f64), text: &str) {
     svg.leaf("text", &[("x", &unit(at.0)), ("y", &unit(at.1)), ("text-anchor", anchor)], text);
 }
 
-/// A line through points, and over each a place to hover with its `title`.
+/// A line through points, and over each a place to hover with its `title`. A point alone is a dot.
 fn path(svg: &mut Markup, class: &str, points: &[(f64, f64, String)]) {
     let mut d = String::new();
     for (n, (x, y, _)) in points.iter().enumerate() {
         d.push_str(if n == 0 { "M" } else { "L" });
         d.push_str(&format!("{} {}", unit(*x), unit(*y)));
+    }
+    if let [(x, y, _)] = points {
+        // Drawn by its round end.
+        d.push_str(&format!("L{} {}", unit(*x), unit(*y)));
     }
     svg.leaf("path", &[("class", class), ("d", &d)], "");
     for (x, y, title) in points {

@@ -215,6 +215,15 @@ mod tests {
         }
     }
 
+    /// The codes and names that people look up are in the document that explains them.
+    #[test]
+    fn the_document_names_every_code_and_limit() {
+        let document = include_str!("../../../docs/load-report.md");
+        for name in Finding::CODES.into_iter().chain(judge::LIMITS.map(|(name, _)| name)) {
+            assert!(document.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
     /// Mutations: a place in one language only, Chinese missing, a full stop of the other language.
     #[test]
     fn both_languages_say_the_same() {

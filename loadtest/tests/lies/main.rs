@@ -4,6 +4,8 @@
 //! These are the tests of the audit over the wire. Mutations that turned them red, a test each, stand at the tests; the
 //! same lies as bare records are in `src/audit/tests.rs`.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "clippy's leave for tests stops at their helpers")]
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;

@@ -96,7 +96,9 @@ fn answers(grid: &mut Markup, report: &Report) {
 }
 
 fn board(grid: &mut Markup, report: &Report) {
-    let rows = &report.series.board_lag;
+    // Changes long before the first answer, such as the opening's own, would squeeze those that matter into a corner.
+    let from_ms = report.series.answers_per_10ms.first().map_or(i64::MIN, |row| row.t_ms - 1_000);
+    let rows: Vec<_> = report.series.board_lag.iter().filter(|row| row.t_ms >= from_ms).collect();
     if rows.is_empty() {
         return;
     }
@@ -108,11 +110,13 @@ fn board(grid: &mut Markup, report: &Report) {
                 class: "line b",
                 name: "p50",
                 points: rows.iter().map(|row| (row.t_ms, ms(row.p50_us))).collect(),
+                is_count: false,
             },
             time::Line {
                 class: "line c",
                 name: "max",
                 points: rows.iter().map(|row| (row.t_ms, ms(row.max_us))).collect(),
+                is_count: false,
             },
         ];
         time::lines(out, described, "ms", &lines);
@@ -120,22 +124,32 @@ fn board(grid: &mut Markup, report: &Report) {
 }
 
 fn sockets(grid: &mut Markup, report: &Report) {
-    let points: Vec<_> = report.series.sockets.iter().map(|row| (row.t_ms, row.open as f64)).collect();
-    single(grid, words::PLOT_SOCKETS, "", points);
+    let series = &report.series;
+    let mut points: Vec<_> = series.sockets.iter().map(|row| (row.t_ms, row.open as f64)).collect();
+    // What was open last stayed open while answers still came.
+    let end =
+        series.answers_per_10ms.last().map(|row| row.t_ms).max(series.server.last().map(|row| row.t_ms));
+    if let (Some((last_ms, open)), Some(end)) = (points.last().copied(), end)
+        && end > last_ms
+    {
+        points.push((end, open));
+    }
+    single(grid, words::PLOT_SOCKETS, "", points, true);
 }
 
 fn server(grid: &mut Markup, report: &Report) {
     let rows = &report.series.server;
-    single(grid, words::PLOT_CPU, "", rows.iter().map(|row| (row.t_ms, row.cpu_cores)).collect());
+    single(grid, words::PLOT_CPU, "", rows.iter().map(|row| (row.t_ms, row.cpu_cores)).collect(), false);
     let mib = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);
-    single(grid, words::PLOT_MEMORY, "MiB", rows.iter().map(|row| (row.t_ms, mib(row.rss_bytes))).collect());
+    let memory = rows.iter().map(|row| (row.t_ms, mib(row.rss_bytes))).collect();
+    single(grid, words::PLOT_MEMORY, "MiB", memory, false);
 }
 
-fn single(grid: &mut Markup, caption: Text, unit: &str, points: Vec<(i64, f64)>) {
+fn single(grid: &mut Markup, caption: Text, unit: &str, points: Vec<(i64, f64)>, is_count: bool) {
     if points.is_empty() {
         return;
     }
     figure(grid, &caption.with(&[]), &[], |out, described| {
-        time::lines(out, described, unit, &[time::Line { class: "line a", name: "", points }]);
+        time::lines(out, described, unit, &[time::Line { class: "line a", name: "", points, is_count }]);
     });
 }

@@ -9,6 +9,10 @@ use crate::report::html::markup::Markup;
 /// Points for each halving of what is left: enough for a smooth line.
 const STEPS_A_HALF: u32 = 4;
 
+/// What is below this share of the values, or below these microseconds, lies on the foot of the plot.
+const LEAST_SHOWN: f64 = 0.02;
+const LEAST_SHOWN_US: u64 = 10;
+
 /// A line with the class that gives it its colour and dashes.
 pub struct Line<'a> {
     pub class: &'static str,
@@ -20,7 +24,9 @@ pub struct Line<'a> {
 pub fn plot(out: &mut Markup, described: &str, lines: &[Line<'_>]) {
     let lines: Vec<_> = lines.iter().filter(|line| !line.histogram.is_empty()).collect();
     let count = lines.iter().map(|line| line.histogram.count()).max().unwrap_or(0);
-    let least = lines.iter().map(|line| line.histogram.at(0.0)).min().unwrap_or(0);
+    // One value of nearly nothing would stretch the axis over decades that say nothing.
+    let least =
+        lines.iter().map(|line| line.histogram.at(LEAST_SHOWN)).min().unwrap_or(0).max(LEAST_SHOWN_US);
     let most = lines.iter().map(|line| line.histogram.max_us()).max().unwrap_or(0);
     if count == 0 {
         return;
@@ -58,4 +64,22 @@ pub fn plot(out: &mut Markup, described: &str, lines: &[Line<'_>]) {
 /// A logarithm has no 0; below a microsecond nothing was measured.
 fn ms(us: u64) -> f64 {
     us.max(1) as f64 / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Mutations: the axis begun at the least value, a value below the foot drawn outside.
+    #[test]
+    fn a_single_value_of_nothing_does_not_stretch_the_axis() {
+        let mut histogram = Histogram::new();
+        histogram.record_us(0);
+        (0..200).for_each(|n| histogram.record_us(20_000 + n * 100));
+        let mut out = Markup::default();
+        plot(&mut out, "", &[Line { class: "line a", name: "", histogram: &histogram }]);
+        let drawn = out.finish();
+        assert!(drawn.contains(">20</text>") && !drawn.contains(">10</text>"), "{drawn}");
+        assert!(drawn.contains(&format!("d=\"M{LEFT} {BOTTOM}L")), "{drawn}");
+    }
 }

@@ -103,6 +103,8 @@ pub struct Line<'a> {
     pub class: &'static str,
     pub name: &'a str,
     pub points: Vec<(i64, f64)>,
+    /// A reading says nothing of the time after it; a count stays as it is until it changes.
+    pub is_count: bool,
 }
 
 /// Lines over time.
@@ -117,18 +119,37 @@ pub fn lines(out: &mut Markup, described: &str, unit: &str, lines: &[Line<'_>]) 
     drawing(out, described, |svg| {
         frame(svg, &time_ticks(first, last, &across), &up);
         for line in lines {
-            let points: Vec<_> = extremes(&line.points, width)
-                .into_iter()
-                .map(|(t_ms, value)| {
-                    let title =
-                        format!("{}: {} {value:.1} {unit}", time_name(t_ms, far(first, last)), line.name);
-                    (across.at(t_ms as f64), scale.at(value), title)
-                })
-                .collect();
-            path(svg, line.class, &points);
+            for run in runs(line, width) {
+                let points: Vec<_> = run
+                    .into_iter()
+                    .map(|(t_ms, value)| {
+                        let moment = time_name(t_ms, far(first, last));
+                        let title = format!("{moment}: {} {value:.1} {unit}", line.name);
+                        (across.at(t_ms as f64), scale.at(value), title)
+                    })
+                    .collect();
+                path(svg, line.class, &points);
+            }
         }
         start_mark(svg, first, last, &across);
     });
+}
+
+/// The pieces of a line. Across a silence none is drawn: it would show values that nobody measured.
+fn runs(line: &Line<'_>, width: i64) -> Vec<Vec<(i64, f64)>> {
+    let shown = extremes(&line.points, width);
+    if line.is_count {
+        let mut steps = Vec::with_capacity(2 * shown.len());
+        for (t_ms, value) in shown {
+            if let Some((_, before)) = steps.last().copied() {
+                steps.push((t_ms, before));
+            }
+            steps.push((t_ms, value));
+        }
+        return vec![steps];
+    }
+    let silence_ms = (5 * width).max(1_000);
+    shown.chunk_by(|left, right| right.0 - left.0 <= silence_ms).map(<[_]>::to_vec).collect()
 }
 
 /// The least and the largest value of each column, each at its own moment: neither a peak nor a fall is lost.
@@ -253,6 +274,16 @@ mod tests {
             "{shown:?}"
         );
         assert_eq!(extremes(&points[..1], 100), [(0, 1.0)]);
+    }
+
+    /// Mutations: a reading drawn on through a silence, a count drawn as a slope, or not at all between two changes.
+    #[test]
+    fn a_line_ends_where_nothing_was_read_and_a_count_stays() {
+        let points = vec![(-6_000, 1.0), (0, 2.0), (50, 3.0)];
+        let line = |is_count| Line { class: "", name: "", points: points.clone(), is_count };
+        assert_eq!(runs(&line(false), 50), [vec![(-6_000, 1.0)], vec![(0, 2.0), (50, 3.0)]]);
+        let steps = vec![(-6_000, 1.0), (0, 1.0), (0, 2.0), (50, 2.0), (50, 3.0)];
+        assert_eq!(runs(&line(true), 50), [steps]);
     }
 
     #[test]

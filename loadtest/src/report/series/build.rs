@@ -182,8 +182,11 @@ mod tests {
         two.answered(-3, Outcome::Error);
         one.server(100, 1.0, 10);
         two.server(101, 2.0, 30);
+        one.board(50, 2_000);
+        two.board(51, 9_000);
         one.merge(two);
         let series = one.finish();
+        assert_eq!((series.board_lag.len(), series.board_lag[0].max_us), (1, 9_000));
         assert_eq!(
             series.answers_per_10ms,
             [Answers { t_ms: -10, yes: 0, no: 0, error: 1 }, Answers { t_ms: 0, yes: 1, no: 1, error: 0 }]
