@@ -8,11 +8,12 @@
 #   make soak      for a night: more seeds in the simulator, more kills; KAIPAN_SIM_SEEDS, KAIPAN_SOAK_KILLS
 #   make load      10,000 buyers tap within a tenth of a second, every answer audited; report in target/load/
 #                  another scenario, other flags:  make load ARGS="ramp --buyers 2000"
-#   make bench     gate 1 beside the bare atomics it needs, a mutexed map and DashMap, at 1, 2 and 4 threads
+#   make bench     the figures beside their baselines, in short; one row alone:  make bench ARGS="--rows hall"
+#   make bench-full  every figure in full, medians of five, on all cores and on two; for a quiet machine and an hour
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run check test soak load bench
+.PHONY: help run check test soak load bench bench-full
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -38,5 +39,10 @@ load:
 	@scripts/load.sh $(ARGS)
 
 bench:
-	@scripts/prepare.sh run
-	cargo bench --locked --package kaipan-inventory
+	@scripts/prepare.sh bench
+	@scripts/bench.sh $(ARGS)
+
+bench-full:
+	@scripts/prepare.sh bench
+	@scripts/bench.sh --full --markdown docs/performance.md $(ARGS)
+	@scripts/bench.sh --full --cores 2 --markdown docs/performance.md $(ARGS)

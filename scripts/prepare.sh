@@ -3,7 +3,12 @@
 #
 #   scripts/prepare.sh run     what `make run` needs: Rust, node, a C compiler
 #   scripts/prepare.sh check   … and cargo-nextest
+<<<<<<< HEAD
 #   scripts/prepare.sh test    … and Chromium, a CJK font, Postgres, Redis, promtool, cargo-deny
+=======
+#   scripts/prepare.sh bench   what `make bench` needs: Rust, a C compiler, Postgres, Redis
+#   scripts/prepare.sh test    … and Chromium, a CJK font, Postgres, Redis, cargo-deny
+>>>>>>> 437876c (wip2)
 #
 # Rust and node are the reader's own choice of version manager, so they are only checked. What else is missing is
 # installed on Debian (as root, or through sudo) and named; elsewhere one line says what to install.
@@ -99,7 +104,8 @@ rust_component() {
 }
 
 check_rust
-check_node
+# The figures are of the server alone; no page is built for them.
+[ "$purpose" = bench ] || check_node
 have cc || want build-essential
 
 if [ "$purpose" = test ]; then
@@ -108,12 +114,14 @@ if [ "$purpose" = test ]; then
   # Without it every Chinese character on a screenshot is an empty box.
   if [ -z "$(fc-list :lang=zh family 2>/dev/null | head -n 1)" ]; then want fonts-noto-cjk; fi
   have fc-list || want fontconfig
+fi
+if [ "$purpose" = test ] || [ "$purpose" = bench ]; then
   have_postgres || want postgresql
   have redis-server || want redis-server
 fi
 install_packages
 
-if [ "$purpose" != run ]; then
+if [ "$purpose" != run ] && [ "$purpose" != bench ]; then
   rust_component fmt rustfmt
   rust_component clippy clippy
   cargo_tool nextest '^0.9'

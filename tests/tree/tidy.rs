@@ -128,7 +128,7 @@ fn follow(file: &Path, is_root: bool, seen: &mut BTreeSet<PathBuf>) {
 fn every_source_file_is_compiled() {
     let mut reached = BTreeSet::new();
     let mut present = BTreeSet::new();
-    for package in ["", "inventory", "loadtest", "fakes"] {
+    for package in ["", "inventory", "loadtest", "benches", "fakes"] {
         let folder = root().join(package);
         if !folder.join("Cargo.toml").is_file() {
             continue;

@@ -1,0 +1,90 @@
+//! From 1,000 to 19,000 connections on one server: what each one costs in memory, and what telling it of a change costs in
+//! CPU. A cost that grows with the number of neighbours would show here, and in the plot.
+
+use std::time::Duration;
+
+use crate::clock::pause;
+use crate::driver::bench::{Bench, Kind};
+use crate::driver::kaipan::Size;
+use crate::driver::machine::{cpu_ns, resident_bytes};
+use crate::driver::table::Line;
+use crate::failure::Outcome;
+use crate::load::{Spread, Transport, Wave};
+use crate::plot::{Series, plot};
+use crate::stats::{Bound, Figure};
+
+const STEPS_FULL: &[u32] = &[1_000, 4_000, 7_000, 10_000, 13_000, 16_000, 19_000];
+const STEPS_SHORT: &[u32] = &[1_000, 10_000, 19_000];
+const CHANGES: u32 = 40;
+const FOR_MS: u64 = 2_000;
+const SIZE: Size = Size { units: 1_000, buyers: 19_000 };
+
+/// Cost a connection at one step.
+struct Cost {
+    connections: u32,
+    memory_kib: f64,
+    change_us: f64,
+}
+
+fn once(bench: &mut Bench) -> Outcome<Vec<Cost>> {
+    let server = bench.cores.server.clone();
+    let (subject, place) = bench.start(Kind::Kaipan, SIZE, &server)?;
+    let mut fleet = bench.fleet()?;
+    let process = subject.process_id();
+    let alone = resident_bytes(process)? as f64;
+    let (mut connections, mut costs) = (0, Vec::new());
+    for (number, step) in (0..).zip(bench.of(STEPS_FULL, STEPS_SHORT)) {
+        fleet.connect(&place.after(connections), Transport::WebSocket, step - connections, 5_000)?;
+        connections = *step;
+        pause(Duration::from_millis(1_500));
+        let memory_kib = (resident_bytes(process)? as f64 - alone) / f64::from(connections) / 1_024.0;
+        let before = cpu_ns(process)?;
+        let wave = Wave {
+            after_ms: 0,
+            within_ms: FOR_MS,
+            taps: CHANGES,
+            first_unit: number * CHANGES,
+            units: CHANGES,
+            spread: Spread::Each,
+            links: CHANGES,
+            counted: true,
+        };
+        fleet.scheduled(&[wave])?.clean("changes")?;
+        pause(Duration::from_millis(300));
+        let spent_us = (cpu_ns(process)? - before) as f64 / 1_000.0;
+        costs.push(Cost { connections, memory_kib, change_us: spent_us / f64::from(CHANGES * connections) });
+    }
+    Ok(costs)
+}
+
+/// How far the costs of the steps lie apart, in percent of their middle.
+fn apart(values: &Figure) -> Figure {
+    Figure::of("%", [(values.most() - values.least()) / values.median() * 100.0])
+}
+
+pub fn measure(bench: &mut Bench) -> Outcome<Vec<Line>> {
+    let runs = bench.of(bench.runs, 1);
+    let runs: Vec<Vec<Cost>> = (0..runs).map(|_| once(bench)).collect::<Outcome<_>>()?;
+    let steps = runs.first().map_or(0, Vec::len);
+    let of = |unit, value: fn(&Cost) -> f64| {
+        let step = |at: usize| Figure::of(unit, runs.iter().map(|run| value(&run[at]))).median();
+        Figure::of(unit, (0..steps).map(step))
+    };
+    let (memory, change) = (of("KiB", |cost| cost.memory_kib), of("µs", |cost| cost.change_us));
+    let connections = of("", |cost| f64::from(cost.connections));
+    let series = |name, figure: &Figure| {
+        let points = connections.runs.iter().copied().zip(figure.runs.iter().copied()).collect();
+        Series { name, points }
+    };
+    let all =
+        [series("memory of a connection, KiB", &memory), series("CPU of telling it a change, µs", &change)];
+    bench.keep("growth.svg", plot("connections", &all).as_bytes())?;
+    let within = Some(Bound::AtMost(20.0));
+    let (memory_apart, change_apart) = (apart(&memory), apart(&change));
+    Ok(vec![
+        Line::alone("1,000 to 19,000 connections: memory of each, over the steps", memory, "–", None),
+        Line::alone("… least to most", memory_apart, "within 20 %", within),
+        Line::alone("… CPU of telling each a change, over the steps", change, "–", None),
+        Line::alone("… least to most", change_apart, "within 20 %", within),
+    ])
+}
