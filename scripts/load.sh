@@ -18,6 +18,7 @@ cargo build "${flags[@]}" --locked --bin kaipan --bin kaipan-loadtest --package 
 bin=$PWD/${CARGO_TARGET_DIR:-target}/$profile
 out=$PWD/${CARGO_TARGET_DIR:-target}/load
 mkdir -p "$out"
+rm -f "$out/report.json" "$out/report.html" "$out/serve.log"
 
 # A socket a buyer, in each of the two processes.
 ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
@@ -45,17 +46,28 @@ day() { date -u -d "+$1 days" +%Y-%m-%dT00:00:00+00:00 2>/dev/null || date -u -v
 echo "preparing 1,000 units and 10,000 registrations"
 "$bin/kaipan-loadtest" sheets --units 1000 --registrations 10000 "$folder/sheets"
 "$bin/kaipan" project add 压测项目 --json >"$folder/project.json"
-opening=$("$bin/kaipan" opening create --project 压测项目 --name 压测 --start "$(day 30)" --end "$(day 31)" --json | id)
+# The people of `mixed` sign in as people do, so they play the opening itself, soon; the others play in a rehearsal copy.
+start=$(day 30) end=$(day 31)
+if [ "$scenario" = mixed ]; then
+  start=$(date -u -d "+40 seconds" +%Y-%m-%dT%H:%M:%S+00:00 2>/dev/null || date -u -v +40S +%Y-%m-%dT%H:%M:%S+00:00)
+  end=$(day 2)
+fi
+opening=$("$bin/kaipan" opening create --project 压测项目 --name 压测 --deposit home=50000 --start "$start" --end "$end" --json | id)
 [ -n "$opening" ] || { echo "the opening could not be made" >&2; exit 2; }
 "$bin/kaipan" import price-list "$folder/sheets/price-list.csv" --opening "$opening" --all-or-nothing >"$folder/import.log"
 "$bin/kaipan" import roster "$folder/sheets/roster.csv" --opening "$opening" --all-or-nothing >>"$folder/import.log"
 printf '%s\n' "$KAIPAN_LOADTEST_PASSWORD" | "$bin/kaipan" staff add ops --role admin --password-stdin >"$folder/staff.log"
 
+if [ "$scenario" = mixed ]; then
+  "$bin/kaipan" opening check --opening "$opening" >>"$folder/import.log"
+  "$bin/kaipan" opening publish --opening "$opening" >>"$folder/import.log"
+fi
+
 # Below the ports that the system hands out to clients. A taken one ends the server at once; then two others are tried.
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 serve() {
   port=$((20000 + RANDOM % 12000)); buyers=127.0.0.1:$port; staff=127.0.0.1:$((port + 1))
-  "$bin/kaipan" serve --buyers-listen "$buyers" --staff-listen "$staff" >"$folder/serve.log" 2>&1 </dev/null &
+  "$bin/kaipan" serve --crowd --buyers-listen "$buyers" --staff-listen "$staff" >"$folder/serve.log" 2>&1 </dev/null &
   server=$!
   for _ in $(seq 150); do
     kill -0 "$server" 2>/dev/null || { server=; return 1; }
@@ -72,8 +84,10 @@ if [[ "$scenario" = burst && " $* " != *" --file "* ]]; then
   printf 'buyers = 10000\nwithin = "100ms"\n' >"$folder/burst.toml"
   usual=(--file "$folder/burst.toml")
 fi
+where=(--rehearse)
+[ "$scenario" != mixed ] || where=(--roster "$folder/sheets/roster.csv")
 status=0
 "$bin/kaipan-loadtest" "$scenario" --buyers-url "http://$buyers" --staff-url "http://$staff" --login ops \
-  --opening "$opening" --rehearse --out "$out" "${usual[@]}" "$@" || status=$?
+  --opening "$opening" "${where[@]}" --out "$out" "${usual[@]}" "$@" || status=$?
 [ ! -f "$out/report.html" ] || echo "report: $out/report.html"
 exit "$status"

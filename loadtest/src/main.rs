@@ -34,6 +34,8 @@ enum Command {
     Storm(Box<RunArgs>),
     /// Everybody watches a few changes
     Board(Box<RunArgs>),
+    /// Sign-in, favourites, taps and the cashier, all at once
+    Mixed(Box<RunArgs>),
     /// Write a price list and a roster of people who do not exist, for `kaipan import`
     Sheets {
         #[arg(long, default_value_t = 1_000)]
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Command::Soak(args) => command::run(Scenario::Soak, *args).map(exit),
         Command::Storm(args) => command::run(Scenario::Storm, *args).map(exit),
         Command::Board(args) => command::run(Scenario::Board, *args).map(exit),
+        Command::Mixed(args) => command::run(Scenario::Mixed, *args).map(exit),
         Command::Sheets { units, registrations, folder } => sheets::write(&folder, units, registrations)
             .map(|()| ExitCode::SUCCESS)
             .map_err(|error| format!("{}: {error}", folder.display())),

@@ -25,6 +25,8 @@ pub mod notes;
 
 /// Whether this machine can make the load, and did.
 pub mod machine;
+/// The demo's people as a scenario.
+pub mod mixed;
 /// Log-in, rehearsal copy, sessions, clock.
 pub mod prepare;
 /// A line, or a bar, while it runs.

@@ -46,7 +46,7 @@ pub struct Agenda {
     pub ends_us: AtUs,
 }
 
-/// `connect_from` before T the connections begin.
+/// Connections begin `lead` before T.
 pub fn agenda(plan: &Plan, homes: &Taste, lead: Duration) -> Agenda {
     let mut rng = StdRng::seed_from_u64(plan.seed);
     let mut made = Agenda::default();
@@ -74,6 +74,8 @@ pub fn agenda(plan: &Plan, homes: &Taste, lead: Duration) -> Agenda {
         }
         Scenario::Board => board(plan, homes, &mut made),
         Scenario::Storm => storm(plan, &mut rng, &mut made),
+        // Its people decide for themselves.
+        Scenario::Mixed => {}
     }
     made.dues.sort_by_key(|due| due.at_us);
     made.ends_us = made.dues.last().map_or(0, |due| due.at_us.max(0));

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::notes::Notes;
 use super::plan::Plan;
-use crate::report::{Generator, LagMs, Machine};
+use crate::raw::Effort;
+use crate::report::{Generator, Histogram, LagMs, Machine};
 
 /// Beside the buyers: standard streams, the reports, the async runtime and its requests.
 const FILES_OTHER: u64 = 64;
@@ -51,19 +52,26 @@ fn ports() -> Option<u64> {
 }
 
 /// How the threads kept their schedule.
-pub fn account(plan: &Plan, notes: &Notes, efforts: &[crate::raw::Effort], start: Instant) -> Generator {
-    let ms = |us: u64| us as f64 / 1_000.0;
-    let lag_ms =
-        LagMs { p50: ms(notes.lag.at(0.5)), p99: ms(notes.lag.at(0.99)), max: ms(notes.lag.max_us()) };
-    let cpu_max_share = efforts.iter().map(|effort| effort.busiest_since(start)).fold(0.0, f64::max);
+pub fn account(plan: &Plan, notes: &Notes, efforts: &[Effort], start: Instant) -> Generator {
+    let busiest = efforts.iter().map(|effort| effort.busiest_since(start)).fold(0.0, f64::max);
     let busy = efforts.iter().map(|effort| busy_seconds(effort, start)).max().unwrap_or(0);
-    let mut why = Vec::new();
+    judged(plan, &notes.lag, busiest, busy)
+}
+
+/// From what was measured of the generator itself: its lateness, its busiest thread, and for how many seconds in a row a
+/// thread did nothing but work.
+pub fn judged(plan: &Plan, lag: &Histogram, cpu_max_share: f64, busy_s: usize) -> Generator {
+    let ms = |us: u64| us as f64 / 1_000.0;
+    let lag_ms = LagMs { p50: ms(lag.at(0.5)), p99: ms(lag.at(0.99)), max: ms(lag.max_us()) };
     let limit_ms = plan.lag.as_secs_f64() * 1_000.0;
+    let mut why = Vec::new();
     if lag_ms.p99 > limit_ms {
         why.push(format!("1 of 100 taps left more than {:.0} ms late (limit {limit_ms:.0} ms)", lag_ms.p99));
     }
-    if busy >= BUSY_SECONDS {
-        why.push(format!("a thread was busy for {busy} seconds in a row: more --threads, or more machines"));
+    if busy_s >= BUSY_SECONDS {
+        why.push(format!(
+            "a thread was busy for {busy_s} seconds in a row: more --threads, or more machines"
+        ));
     }
     Generator {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -77,7 +85,7 @@ pub fn account(plan: &Plan, notes: &Notes, efforts: &[crate::raw::Effort], start
     }
 }
 
-fn busy_seconds(effort: &crate::raw::Effort, start: Instant) -> usize {
+fn busy_seconds(effort: &Effort, start: Instant) -> usize {
     let (mut longest, mut run) = (0, 0);
     for (at, share) in &effort.shares {
         run = if *share > BUSY_SHARE && *at + Duration::from_secs(1) > start { run + 1 } else { 0 };

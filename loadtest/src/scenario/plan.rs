@@ -24,6 +24,8 @@ pub enum Scenario {
     Storm,
     /// Everybody watches a few changes
     Board,
+    /// Sign-in, favourites, taps and the cashier, all at once
+    Mixed,
 }
 
 impl Scenario {
@@ -35,6 +37,7 @@ impl Scenario {
             Self::Soak => "soak",
             Self::Storm => "storm",
             Self::Board => "board",
+            Self::Mixed => "mixed",
         }
     }
 }
@@ -94,7 +97,7 @@ pub struct Settings {
     #[arg(long, value_name = "TIME", value_parser = time)]
     #[serde(deserialize_with = "time_in_file")]
     pub step_for: Option<Duration>,
-    /// soak and board: how long it goes on [default: 10m; board: 20s]
+    /// soak, board and mixed: how long it goes on [default: 10m; board: 20s; mixed: 60s]
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     #[serde(rename = "for", deserialize_with = "time_in_file")]
     pub run_for: Option<Duration>,
@@ -155,6 +158,9 @@ pub struct Settings {
     /// Also write every tap and answer, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// mixed: the roster as CSV with the columns 认筹编号 and 手机号: whom to play. Simulated people only
+    #[arg(long, value_name = "FILE")]
+    pub roster: Option<PathBuf>,
     /// The truth from a file that `kaipan opening dump --json` wrote, instead of from the staff's door
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
@@ -200,6 +206,8 @@ pub struct Plan {
     #[serde(skip)]
     pub record: Option<PathBuf>,
     #[serde(skip)]
+    pub roster: Option<PathBuf>,
+    #[serde(skip)]
     pub truth: Option<PathBuf>,
 }
 
@@ -242,6 +250,7 @@ impl Settings {
             lag,
             out,
             record,
+            roster,
             truth,
         )
     }
@@ -267,6 +276,7 @@ impl Settings {
         let (within, every, run_for) = match scenario {
             Scenario::Storm => (seconds(1), seconds(5), seconds(0)),
             Scenario::Board => (seconds(0), Duration::from_millis(500), seconds(20)),
+            Scenario::Mixed => (seconds(0), seconds(0), seconds(60)),
             _ => (Duration::from_millis(100), seconds(0), seconds(600)),
         };
         let plan = Plan {
@@ -297,6 +307,7 @@ impl Settings {
             lag: self.lag.unwrap_or(p99 / 10),
             out: self.out,
             record: self.record,
+            roster: self.roster,
             truth: self.truth,
         };
         plan.checked()
@@ -312,7 +323,7 @@ impl Plan {
                 let steps = ((self.to_per_s - self.from_per_s) / self.step_per_s).max(0.0).floor() + 1.0;
                 self.step_for.mul_f64(steps)
             }
-            Scenario::Soak | Scenario::Board => self.run_for,
+            Scenario::Soak | Scenario::Board | Scenario::Mixed => self.run_for,
             Scenario::Storm => self.every * self.waves,
         }
     }
@@ -345,7 +356,7 @@ impl Plan {
                 (self.from_per_s + self.to_per_s) / 2.0 * steps * self.step_for.as_secs_f64()
             }
             Scenario::Storm => f64::from(self.waves) * f64::from(self.buyers) * 2.0,
-            Scenario::Burst | Scenario::Board => f64::from(self.buyers),
+            Scenario::Burst | Scenario::Board | Scenario::Mixed => f64::from(self.buyers),
         };
         if taps > DUES_MAX as f64 {
             return Err(format!("{taps:.0} taps are more than one run keeps in memory ({DUES_MAX})"));

@@ -12,7 +12,7 @@ use crate::http::{Doors, Failure, fetch, patiently};
 use crate::wire::{Catalogue, Opening, StaffSession};
 
 /// The server may still be starting.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// As many sessions as the staff's door gives at once.
 const SESSIONS_AT_ONCE: u32 = 20_000;
 /// A copy of ten thousand buyers takes the server a moment, and as many sessions another; then the buyers connect.
@@ -111,7 +111,7 @@ fn no_staff(what: &str) -> Because {
     format!("{what} needs --staff-url and --login with {PASSWORD_VARIABLE}, or {TOKEN_VARIABLE}")
 }
 
-async fn log_in(plan: &Plan, doors: &Doors) -> Result<Option<String>, Because> {
+pub async fn log_in(plan: &Plan, doors: &Doors) -> Result<Option<String>, Because> {
     if plan.staff_url.is_none() {
         return Ok(None);
     }
@@ -216,24 +216,21 @@ async fn start(plan: &Plan, doors: &Doors, live: bool) -> Result<(Instant, i64),
     Ok((start, seen.start_ms + 20))
 }
 
-impl Prepared {
-    /// The board as anybody may read it: sequence and digits.
-    pub async fn board(&self) -> Result<(i64, String), Because> {
-        let now: BoardNow =
-            patiently(PATIENCE, || fetch(self.doors.buyer_get("/board"))).await.map_err(|f| f.to_string())?;
-        Ok((now.seq, now.status))
-    }
+/// The board as anybody may read it: sequence and digits.
+pub async fn board(doors: &Doors) -> Result<(i64, String), Because> {
+    let now: BoardNow = patiently(PATIENCE, || fetch(doors.buyer_get("/board")))
+        .await
+        .map_err(|failure| failure.to_string())?;
+    Ok((now.seq, now.status))
+}
 
-    /// Claims and journal, from a file or from the staff's door.
-    pub async fn truth(&self, plan: &Plan) -> Result<Truth, Because> {
-        if let Some(file) = &plan.truth {
-            return crate::audit::read_truth(file);
-        }
-        let Some(token) = &self.staff_token else { return Err(no_staff("the audit")) };
-        patiently(PATIENCE, || {
-            fetch(self.doors.staff_opening_get("/truth").bearer_auth(token).timeout(STAFF_TIMEOUT))
-        })
+/// Claims and journal, from a file or from the staff's door.
+pub async fn truth(plan: &Plan, doors: &Doors, token: Option<&str>) -> Result<Truth, Because> {
+    if let Some(file) = &plan.truth {
+        return crate::audit::read_truth(file);
+    }
+    let Some(token) = token else { return Err(no_staff("the audit")) };
+    patiently(PATIENCE, || fetch(doors.staff_opening_get("/truth").bearer_auth(token).timeout(STAFF_TIMEOUT)))
         .await
         .map_err(|failure| format!("the server's truth: {failure}"))
-    }
 }

@@ -39,7 +39,7 @@ impl Progress {
 
     /// The figures now; call often.
     pub fn figures(&mut self, stage: &str, live: &Live) {
-        let line = format!(
+        self.often(&format!(
             "{stage}: 在线 {} connected · 点击 {} taps · 抢到 {} yes · 未中 {} no · 待答 {} open · 未成 {} not yet",
             read(&live.connected),
             read(&live.taps),
@@ -47,15 +47,16 @@ impl Progress {
             read(&live.no),
             live.open_taps(),
             read(&live.not_yet),
-        );
+        ));
+    }
+
+    /// A line that changes all the time.
+    pub fn often(&mut self, line: &str) {
         match &self.bar {
-            Some(bar) => {
-                bar.set_message(line);
-                bar.tick();
-            }
+            Some(_) => self.say(line),
             None if self.said_at.is_none_or(|at| at.elapsed() >= PLAIN_EVERY) => {
                 self.said_at = Some(Instant::now());
-                plain(&line);
+                plain(line);
             }
             None => {}
         }

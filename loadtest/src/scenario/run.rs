@@ -14,9 +14,9 @@ use super::hall::{Hall, World};
 use super::live::{Live, read};
 use super::notes::Notes;
 use super::plan::{Plan, Scenario};
-use super::prepare::{Because, Prepared, prepare};
+use super::prepare::{self, Because, Prepared, prepare};
 use super::progress::Progress;
-use super::{machine, server};
+use super::{machine, mixed, server};
 use crate::audit;
 use crate::raw::{Effort, Net, drive};
 use crate::record::{Entry, What};
@@ -41,6 +41,9 @@ pub enum Ended {
 pub async fn run(plan: &Plan, progress: &mut Progress) -> Result<Ended, Because> {
     if let Some(why) = machine::lacks(plan) {
         return Ok(Ended::Refused(why));
+    }
+    if plan.scenario == Scenario::Mixed {
+        return mixed::run(plan, progress).await;
     }
     let address = address(&plan.buyers_url)?;
     progress.say(&format!("准备 preparing: seed {}", plan.seed));
@@ -91,7 +94,7 @@ pub async fn run(plan: &Plan, progress: &mut Progress) -> Result<Ended, Because>
         entries.extend(part.entries(&registration, &key, prepared.start_ms));
     }
     entries.push(public_board(last_board));
-    let truth = prepared.truth(plan).await?;
+    let truth = prepare::truth(plan, &prepared.doors, prepared.staff_token.as_deref()).await?;
     let verdict = audit::compare(&entries, &truth);
     let mut report = report(plan, &prepared, notes, &parts, &efforts, &verdict, knee);
     for (step, rate) in steps.iter().enumerate().filter(|_| steps.len() > 1) {
@@ -203,13 +206,13 @@ async fn settle(
     progress: &mut Progress,
 ) -> Result<(i64, String), Because> {
     let until = Instant::now() + SETTLE;
-    let mut board = prepared.board().await?;
+    let mut board = prepare::board(&prepared.doors).await?;
     world.live.settle(board.0);
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         progress.figures("收尾 settling", &world.live);
         if world.live.behind() == Some(0) {
-            let now = prepared.board().await?;
+            let now = prepare::board(&prepared.doors).await?;
             if now.0 == board.0 {
                 return Ok(now);
             }
@@ -246,7 +249,8 @@ fn gather(halls: Vec<Open>, steps: usize) -> Result<(Notes, Vec<Notes>, Vec<Effo
     Ok((sum, parts, efforts))
 }
 
-fn public_board((seq, status): (i64, String)) -> Entry {
+/// The board that everybody may read is compared like a buyer's.
+pub(super) fn public_board((seq, status): (i64, String)) -> Entry {
     let what = What::Boards { board: "GET board".to_owned(), boards: 1, seq, status };
     Entry { at_ms: crate::now_ms(), what }
 }
@@ -280,10 +284,7 @@ fn report(
     for (name, histogram) in measured.into_iter().filter(|(_, histogram)| !histogram.is_empty()) {
         histograms.insert(name.to_owned(), histogram.clone());
     }
-    let mut as_run = match serde_json::to_value(plan) {
-        Ok(serde_json::Value::Object(map)) => map,
-        _ => serde_json::Map::new(),
-    };
+    let mut as_run = as_map(plan);
     as_run.extend(knee.map(|per_s| ("knee_per_s".to_owned(), per_s.into())));
     Report {
         schema: report::SCHEMA.to_owned(),
@@ -310,6 +311,14 @@ fn report(
         verdict: Verdict::Fail,
         reasons: Vec::new(),
         parts: Vec::new(),
+    }
+}
+
+/// The plan as the report shows it.
+pub(super) fn as_map(plan: &Plan) -> serde_json::Map<String, serde_json::Value> {
+    match serde_json::to_value(plan) {
+        Ok(serde_json::Value::Object(map)) => map,
+        _ => serde_json::Map::new(),
     }
 }
 
