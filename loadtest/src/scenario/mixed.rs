@@ -294,7 +294,7 @@ mod tests {
             at(1_040, no("a")),
             at(1_100, yes),
         ];
-        let mut heard = Heard::of(&entries, Recorder::default(), 1_000);
+        let heard = Heard::of(&entries, Recorder::default(), 1_000);
         assert_eq!((heard.buyers, heard.sent, heard.unanswered), (7, 3, 1));
         assert_eq!((heard.answers["TAKEN"], heard.answers["YES"], heard.errors["IN_PROGRESS"]), (1, 1, 1));
         assert_eq!((heard.answer.count(), heard.answer.max_us() / 1_000), (2, 90));
