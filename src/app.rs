@@ -5,6 +5,8 @@ pub mod data;
 mod doors;
 mod figures;
 mod files;
+#[doc(hidden)]
+pub mod fill;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +28,7 @@ use crate::identity::{BuyerError, BuyerRates, Buyers, Rate, Staff, StaffError, k
 use crate::limits;
 use crate::messaging::{Outbox, Sender};
 use crate::opening::{Openings, RecoverError};
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, Metrics, stage};
 
 use data::{OpenData, OpenError};
 use doors::{Doors, origins};
@@ -123,8 +125,9 @@ impl Services {
         let (db, vault) = (&data.db, &data.vault);
         let outbox = Outbox::new(db.clone(), Arc::clone(vault), Sender::Outbox);
         let rates = if config.crowd { crowd_rates() } else { BuyerRates::default() };
-        let buyers = Buyers::open(db.clone(), Arc::clone(vault), outbox.clone(), rates).await?;
-        let staff = Staff::open(db.clone(), Arc::clone(vault)).await?;
+        let buyers = Buyers::open(db.clone(), Arc::clone(vault), outbox.clone(), rates);
+        let buyers = stage("reading who is signed in", buyers).await?;
+        let staff = stage("reading the staff", Staff::open(db.clone(), Arc::clone(vault))).await?;
         let openings = Openings::new(db.clone(), Arc::clone(vault), clock.clone());
         let started_at = clock.wall();
         Ok(Self { data, clock, started_at, outbox, buyers, staff, openings })

@@ -112,8 +112,9 @@ pub const IMPORT_PARTS_MAX: usize = 2_000;
 /// Sheets of one file.
 pub const IMPORT_SHEETS_MAX: usize = 100;
 
-/// Rows with content, over all sheets of one file: five times the largest opening that the product is built for.
-pub const IMPORT_ROWS_MAX: usize = 50_000;
+/// Rows with content, over all sheets of one file: the largest roster that the product is built for, 100,000
+/// registrations, and room for its titles and notes.
+pub const IMPORT_ROWS_MAX: usize = 120_000;
 
 /// Columns of one sheet.
 pub const IMPORT_COLUMNS_MAX: usize = 100;
@@ -142,10 +143,27 @@ pub const QUOTA_HOME_MAX: i64 = 99;
 /// Rows of one INSERT: 21 values each stay below SQLite's 32,766 and Postgres' 65,535 bound values.
 pub const IMPORT_INSERT_ROWS: usize = 250;
 
+/// Rows of one transaction of a large import: a few milliseconds of SQLite's one writer.
+pub const IMPORT_PART_ROWS: usize = 256;
+
+/// An import of so many parts is one transaction: no longer than a person's other ones.
+pub const IMPORT_PARTS_AT_ONCE: usize = 2;
+
+/// An import of which nothing was heard for so long is dead, and what it wrote is removed.
+pub const IMPORT_SILENCE_S: i64 = 60;
+
 /// How often an import is planned again because the opening was edited in between.
 pub const IMPORT_ATTEMPTS: usize = 5;
 
 const _: () = assert!(IMPORT_INSERT_ROWS * 21 < 32_766);
+
+/// As written by usual programs a row of a full roster takes 75 bytes packed and 700 unpacked, 200 of them text.
+const _: () = assert!(
+    IMPORT_ROWS_MAX * 75 < IMPORT_BYTES_MAX
+        && IMPORT_ROWS_MAX as u64 * 700 < IMPORT_UNPACKED_BYTES_MAX
+        && IMPORT_ROWS_MAX * 200 < IMPORT_TEXT_BYTES_MAX,
+    "the largest roster fits the other bounds"
+);
 
 /// A field is cut from one cell, and a shown value from one field.
 const _: () = assert!(
@@ -180,6 +198,9 @@ pub const EVENTS_KEPT: usize = 16_384;
 
 /// Journal entries read at once when catching up.
 pub const JOURNAL_PAGE: i64 = 5_000;
+
+/// Claims that ended before a start are read behind it, so many at once: a millisecond of the memory's lock.
+pub const ENDED_CLAIMS_PAGE: i64 = 1_000;
 
 /// How often an opening looks at its deadlines, phase, and (on Postgres) at the head.
 pub const HEARTBEAT_MS: u64 = 250;

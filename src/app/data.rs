@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::config::Data;
 use crate::domain::time::Clock;
 use crate::identity::{BindingError, bind_keyring};
+use crate::opening::prepare;
 use crate::store::{Db, FolderLock, FolderLockError, StoreError};
+use crate::telemetry::stage;
 use crate::vault::{KeySource, Vault, VaultError};
 
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +49,8 @@ impl OpenData {
             Some(url) => Db::connect_postgres(url).await?,
             None => Db::open_sqlite(&data.dir, clock).await?,
         };
-        bind_keyring(&db, &vault, now).await?;
+        stage("comparing the keyring with the database", bind_keyring(&db, &vault, now)).await?;
+        stage("removing imports that were cut off", prepare::sweep(&db)).await?;
         Ok(Self { db, vault, _lock: lock })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::ids::OrgId;
 use crate::domain::time::Micros;
-use crate::store::{Db, Priority, StoreError, execute, fetch_all};
+use crate::store::{Db, Exec, Priority, StoreError, execute, fetch_all};
 use crate::vault::{KeyFingerprint, Vault, VaultError};
 
 #[derive(Debug, thiserror::Error)]
@@ -15,11 +15,14 @@ pub enum BindingError {
 
 /// Call before anything is sealed or opened. The first keyring a database meets is its own; later, keys may be added.
 pub async fn bind_keyring(db: &Db, vault: &Vault, now: Micros) -> Result<(), BindingError> {
+    // Nearly always there is nothing to add, and then a start writes nothing: a commit waits for the disk.
+    if vault.check_binding(&bound(&mut db.read().await?.exec()).await?)?.is_empty() {
+        return Ok(());
+    }
     let mut tx = db.begin(Priority::Staff).await?;
     // One server at a time: two that start together on an empty database must not both be the first.
     execute!(tx, "UPDATE org SET name = name WHERE id = $1", OrgId::default_org())?;
-    let stored = fetch_all!(tx, (String, Vec<u8>), "SELECT name, print FROM keyring_binding ORDER BY name")?;
-    let stored: Vec<_> = stored.into_iter().map(|(name, print)| KeyFingerprint { name, print }).collect();
+    let stored = bound(&mut tx.exec()).await?;
     for key in vault.check_binding(&stored)? {
         execute!(
             tx,
@@ -32,6 +35,11 @@ pub async fn bind_keyring(db: &Db, vault: &Vault, now: Micros) -> Result<(), Bin
     }
     tx.commit().await?;
     Ok(())
+}
+
+async fn bound(on: &mut Exec<'_>) -> Result<Vec<KeyFingerprint>, StoreError> {
+    let stored = fetch_all!(on, (String, Vec<u8>), "SELECT name, print FROM keyring_binding ORDER BY name")?;
+    Ok(stored.into_iter().map(|(name, print)| KeyFingerprint { name, print }).collect())
 }
 
 #[cfg(test)]

@@ -243,7 +243,7 @@ pub async fn person(
         PersonRow,
         "SELECT ord, id, code, name_sealed, phone_sealed, document_kind, document_sealed, earnest_fen, consultant,
                 group_name, eligibility, lot_number
-         FROM registration WHERE opening_id = $1 AND code = $2",
+         FROM registration_shown WHERE opening_id = $1 AND code = $2",
         opening,
         code
     )?;
@@ -261,7 +261,7 @@ pub async fn roster(
         PersonRow,
         "SELECT ord, id, code, name_sealed, phone_sealed, document_kind, document_sealed, earnest_fen, consultant,
                 group_name, eligibility, lot_number
-         FROM registration WHERE opening_id = $1 ORDER BY ord",
+         FROM registration_shown WHERE opening_id = $1 ORDER BY ord",
         opening
     )?;
     rows.into_iter().map(|row| row.person(vault).map_err(PersonError::from)).collect()

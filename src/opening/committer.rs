@@ -18,12 +18,13 @@ use tokio::time::Instant;
 
 use figures::Figures;
 
-use super::answer::{Answer, Refusal};
+use super::answer::{Answer, Claim, ClaimState, Refusal};
 use super::event::Recorded;
 use super::job::{Command, CommandRefusal, Done, Pick};
 use super::live::{Job, Live};
 use super::memory::Applied;
-use super::script::{self, Group, control_of};
+use super::script::{self, Group, claim_of, control_of};
+use crate::domain::ids::ClaimId;
 use crate::limits::{COMMIT_GROUP, JOURNAL_PAGE};
 use crate::store::{Priority, StoreError};
 
@@ -226,11 +227,29 @@ impl Live {
                 }
             };
             let part = self.memory.apply(&self.facts, &self.inventory, &page);
-            if part.is_empty() {
-                return;
-            }
+            let stuck = part.is_empty();
             applied.extend(part);
+            match self.memory.missing() {
+                Some(claim) => {
+                    if let Err(error) = self.read_ended(&claim).await {
+                        tracing::warn!(opening = %self.facts.id, %error, "could not read a revived claim");
+                        return;
+                    }
+                }
+                None if stuck => return,
+                None => {}
+            }
         }
+    }
+
+    /// A claim that ended before the start and lives again: as it was, so that its entry changes it like any other.
+    async fn read_ended(&self, claim: &ClaimId) -> Result<(), StoreError> {
+        let row = self.ledger.read_claim(&self.facts.id, claim).await?;
+        let read = row.as_ref().map(claim_of).transpose()?.flatten();
+        let claim = read.ok_or_else(|| StoreError::Corrupt(format!("claim {claim} has gone")))?;
+        let ended = Claim { state: ClaimState::Lapsed, deadline_at: None, ..claim };
+        self.memory.remember_ended(vec![Arc::new(ended)]);
+        Ok(())
     }
 
     pub(super) async fn refresh_control(&self) -> Result<(), StoreError> {

@@ -254,7 +254,7 @@ pub async fn units(read: &mut Reader, opening: &OpeningId) -> Result<Vec<UnitLin
         "SELECT u.ord, u.kind, u.building, u.section, u.floor, u.room, u.layout, u.facing, u.gross_area_centi,
                 u.inner_area_centi, u.unit_price_fen, u.total_fen, u.remarks, u.withheld_reason,
                 c.state AS claim_state
-         FROM unit u
+         FROM unit_shown u
          LEFT JOIN claim c ON c.opening_id = u.opening_id AND c.unit_ord = u.ord AND c.occupying
          WHERE u.opening_id = $1 ORDER BY u.ord",
         opening
@@ -326,13 +326,13 @@ pub async fn overview(read: &mut Reader, opening: &OpeningId) -> Result<Option<O
         read,
         (String, i64, i64, i64),
         "SELECT kind, COUNT(*), CAST(COALESCE(SUM(total_fen), 0) AS BIGINT), COUNT(withheld_reason)
-         FROM unit WHERE opening_id = $1 GROUP BY kind",
+         FROM unit_shown WHERE opening_id = $1 GROUP BY kind",
         opening
     )?;
     let roster = fetch_optional!(
         read,
         (i64, i64),
-        "SELECT COUNT(*), CAST(COALESCE(SUM(earnest_fen), 0) AS BIGINT) FROM registration WHERE opening_id = $1",
+        "SELECT COUNT(*), CAST(COALESCE(SUM(earnest_fen), 0) AS BIGINT) FROM registration_shown WHERE opening_id = $1",
         opening
     )?;
     let (registrations, earnest) = roster.unwrap_or((0, 0));

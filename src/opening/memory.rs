@@ -29,6 +29,9 @@ struct State {
     deadlines: BTreeSet<(Micros, ClaimId)>,
     /// Own picks on their way to the database: their words are pending until the journal, or a no, settles them.
     tickets: HashMap<(RegOrd, Key), Ticket>,
+    /// The claim that the next entry changes and that is not here: it ended before the start, and history has not come
+    /// to it.
+    missing: Option<ClaimId>,
 }
 
 /// A journal entry as it changed this process's view.
@@ -52,6 +55,7 @@ impl Memory {
             of: HashMap::new(),
             deadlines: BTreeSet::new(),
             tickets: HashMap::new(),
+            missing: None,
         };
         for claim in claims {
             if claim.state.is_occupying() {
@@ -66,16 +70,23 @@ impl Memory {
         self.lock().applied
     }
 
-    /// Applies entries that continue the journal here. Entries already applied are skipped; at a gap it stops, and
-    /// the caller reads the rest from the database.
+    /// Applies entries that continue the journal here. Entries already applied are skipped; at a gap, or at a claim
+    /// that is [missing](Self::missing), it stops, and the caller reads the rest from the database.
     pub fn apply(&self, facts: &Facts, inventory: &Inventory, entries: &[Recorded]) -> Vec<Applied> {
         let mut state = self.lock();
+        state.missing = None;
         let mut applied = Vec::with_capacity(entries.len());
         for entry in entries {
             if entry.seq <= state.applied {
                 continue;
             }
             if entry.seq != state.applied + 1 {
+                break;
+            }
+            if let Event::Revived { claim, .. } = &entry.event
+                && !state.claims.contains_key(claim)
+            {
+                state.missing = Some(claim.clone());
                 break;
             }
             state.applied = entry.seq;
@@ -90,6 +101,25 @@ impl Memory {
             });
         }
         applied
+    }
+
+    /// The claim at which [`Memory::apply`] stopped: [remember](Self::remember_ended) it and go on.
+    pub fn missing(&self) -> Option<ClaimId> {
+        self.lock().missing.clone()
+    }
+
+    /// Takes claims that ended before this process knew the opening; returns those that were new to it.
+    pub fn remember_ended(&self, claims: Vec<Arc<Claim>>) -> Vec<Arc<Claim>> {
+        let mut state = self.lock();
+        let mut taken = Vec::with_capacity(claims.len());
+        for claim in claims {
+            // One that is here already is newer: it was revived since.
+            if !state.claims.contains_key(&claim.id) {
+                state.put(claim.clone());
+                taken.push(claim);
+            }
+        }
+        taken
     }
 
     /// Keeps a won pick's ticket until the database has spoken.
@@ -117,7 +147,10 @@ impl Memory {
     pub fn claims_of(&self, who: RegOrd) -> Vec<Arc<Claim>> {
         let state = self.lock();
         let ids = state.of.get(&who).map_or(&[][..], Vec::as_slice);
-        ids.iter().filter_map(|id| state.claims.get(id).cloned()).collect()
+        let mut claims: Vec<Arc<Claim>> = ids.iter().filter_map(|id| state.claims.get(id).cloned()).collect();
+        // History comes late.
+        claims.sort_by_key(|claim| claim.seq);
+        claims
     }
 
     pub fn all_claims(&self) -> Vec<Arc<Claim>> {

@@ -53,6 +53,7 @@ pub mod tried;
 pub mod prepare;
 
 mod committer;
+mod history;
 mod keeper;
 mod keys;
 mod recover;

@@ -9,6 +9,7 @@ use super::recover::{self, RecoverError, Running};
 use crate::domain::ids::OpeningId;
 use crate::domain::time::{Clock, Micros};
 use crate::store::{Db, StoreError, fetch_all};
+use crate::telemetry::stage;
 use crate::vault::Vault;
 
 /// Cheap to clone. Openings' tasks run on the runtime that starts them: the backend's.
@@ -74,10 +75,13 @@ impl Openings {
         if let Some(live) = self.get(opening) {
             return Ok(live);
         }
-        let facts = recover::read_facts(&mut self.0.db.read().await?, &self.0.vault, opening).await?;
+        let mut read = self.0.db.read().await?;
+        let facts = recover::read_facts(&mut read, &self.0.vault, opening);
+        let facts = stage(&format!("reading units and roster of opening {opening}"), facts).await?;
+        drop(read);
         let started =
             recover::start(self.0.db.clone().into(), facts, self.0.clock.clone(), self.0.gateway.clone());
-        let running = started.await?;
+        let running = stage(&format!("recovering opening {opening}"), started).await?;
         let live = running.live.clone();
         self.0.running.write().unwrap_or_else(PoisonError::into_inner).insert(opening.clone(), running);
         Ok(live)

@@ -93,7 +93,7 @@ pub async fn look(on: &mut Exec<'_>, opening: &OpeningId, now: Micros) -> Result
         UnitLine,
         "SELECT ord, kind, building, section, floor, room, layout, facing, gross_area_centi,
                 inner_area_centi, unit_price_fen, total_fen, withheld_reason
-         FROM unit WHERE opening_id = $1 ORDER BY ord",
+         FROM unit_shown WHERE opening_id = $1 ORDER BY ord",
         opening
     )?;
     let roster = fetch_all!(
@@ -101,7 +101,7 @@ pub async fn look(on: &mut Exec<'_>, opening: &OpeningId, now: Micros) -> Result
         RosterLine,
         "SELECT ord, code, document_bidx, phone_bidx, household, eligibility, group_name, lot_number,
                 quota_home, earnest_fen
-         FROM registration WHERE opening_id = $1 ORDER BY ord",
+         FROM registration_shown WHERE opening_id = $1 ORDER BY ord",
         opening
     )?;
     let settings = fetch_one!(
@@ -181,7 +181,7 @@ async fn occupied_elsewhere(on: &mut Exec<'_>, opening: &OpeningId) -> Result<Op
     let row = fetch_optional!(
         on,
         (i64, Option<String>),
-        "SELECT COUNT(*), MIN(u.building || '-' || u.room) FROM unit u
+        "SELECT COUNT(*), MIN(u.building || '-' || u.room) FROM unit_shown u
          JOIN claim c ON c.property_id = u.property_id AND c.occupying AND NOT c.rehearsal
          WHERE u.opening_id = $1 AND c.opening_id <> $1",
         opening

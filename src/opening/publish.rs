@@ -7,6 +7,7 @@ use super::answer::ClaimState;
 use super::event::{Event, Recorded};
 use super::lifecycle::Phase;
 use super::preflight::{self, Preflight};
+use super::prepare;
 use super::script::control_of;
 use crate::domain::ids::{ClaimId, OpeningId, PropertyId, StaffId};
 use crate::domain::money::Fen;
@@ -48,6 +49,7 @@ pub async fn check(tx: &mut LedgerTx, opening: &OpeningId) -> Result<Preflight, 
 /// Checked → published: units and admission list are frozen and hashed, withheld units become claims.
 pub async fn publish(tx: &mut LedgerTx, opening: &OpeningId) -> Result<Preflight, PublishError> {
     let (mut head, now) = take(tx, opening, Phase::Published).await?;
+    prepare::withdraw(db(tx)?, opening).await?;
     let preflight = preflight::look(&mut db(tx)?.exec(), opening, now).await?;
     if !preflight.is_ok() {
         return Err(PublishError::Preflight(Box::new(preflight)));

@@ -15,7 +15,7 @@ use super::job::Command;
 use super::live::{Live, Parts};
 use super::memory::{Memory, status_of};
 use super::script::{claim_of, control_of};
-use super::{committer, keeper};
+use super::{committer, history, keeper};
 use crate::domain::ids::{OpeningId, ProjectId, PropertyId, RegOrd};
 use crate::domain::kind::{Eligibility, PerKind, UnitKind};
 use crate::domain::money::Fen;
@@ -23,7 +23,7 @@ use crate::domain::text::mask_name;
 use crate::domain::time::{Clock, Micros};
 use crate::limits::COMMIT_QUEUE;
 use crate::store::{Head, Ledger, Priority, Reader, StoreError, fetch_all, fetch_optional};
-use crate::vault::{Field, Vault};
+use crate::vault::{Field, Vault, VaultError};
 
 /// An opening that could not be brought up.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,9 @@ pub enum RecoverError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("a name does not decrypt: {0}")]
-    Vault(#[from] crate::vault::VaultError),
+    Vault(#[from] VaultError),
+    #[error("the roster could not be read: {0}")]
+    Cancelled(#[from] tokio::task::JoinError),
     #[error("too many units or buyers: {0}")]
     TooMany(#[from] inventory::TooMany),
 }
@@ -44,7 +46,7 @@ pub struct Running {
     _tasks: JoinSet<()>,
 }
 
-/// Reads everything and starts the opening's tasks on the current runtime.
+/// Reads what decides picks and starts the opening's tasks on the current runtime; [`history`] reads the rest.
 pub async fn start(
     ledger: Ledger,
     facts: Facts,
@@ -58,7 +60,7 @@ pub async fn start(
     let Some(seen) = ledger.read_head(&facts.id).await? else { return Err(RecoverError::Unknown) };
     let mut tx = ledger.begin(&facts.id, Priority::Commit).await?;
     let Some(head) = tx.take_head(seen.epoch).await? else { return Err(RecoverError::Unknown) };
-    let rows = tx.claims().await?;
+    let rows = tx.occupying_claims().await?;
     let unsettled = tx.unsettled_payments().await?;
     drop(tx);
 
@@ -95,6 +97,7 @@ pub async fn start(
     tasks.spawn(committer::run(live.clone(), queue));
     tasks.spawn(keeper::run(live.clone(), gateway));
     tasks.spawn(keeper::tick(live.clone()));
+    tasks.spawn(history::run(live.clone()));
     for payment in unsettled {
         // Recorded before a crash and not applied: the committer settles it like any other.
         let live = live.clone();
@@ -201,7 +204,7 @@ struct RegistrationRow {
 /// Reads what was frozen at publication.
 pub async fn read_facts(
     read: &mut Reader,
-    vault: &Vault,
+    vault: &Arc<Vault>,
     opening: &OpeningId,
 ) -> Result<Facts, RecoverError> {
     let row = fetch_optional!(
@@ -297,7 +300,7 @@ async fn read_units(read: &mut Reader, opening: &OpeningId) -> Result<Vec<Unit>,
 
 async fn read_registrations(
     read: &mut Reader,
-    vault: &Vault,
+    vault: &Arc<Vault>,
     opening: &OpeningId,
 ) -> Result<Vec<Registration>, RecoverError> {
     let rows = fetch_all!(
@@ -307,10 +310,10 @@ async fn read_registrations(
          FROM registration WHERE opening_id = $1 ORDER BY ord",
         opening
     )?;
+    let names = masked_names(vault, &rows).await?;
     let mut households: HashMap<String, u32> = HashMap::new();
     let mut registrations = Vec::with_capacity(rows.len());
-    for row in rows {
-        let name = vault.open_text(Field::RegistrationName, &row.id, &row.name_sealed)?;
+    for (row, name_masked) in rows.into_iter().zip(names) {
         let next = u32::try_from(households.len()).unwrap_or(u32::MAX);
         let household = row.household.map(|name| {
             let ord = *households.entry(name.clone()).or_insert(next);
@@ -318,7 +321,7 @@ async fn read_registrations(
         });
         registrations.push(Registration {
             code: row.code,
-            name_masked: mask_name(&name),
+            name_masked,
             group: row.group_name,
             lot_number: row.lot_number,
             eligibility: Eligibility::from_name(&row.eligibility).ok_or_else(|| {
@@ -330,4 +333,26 @@ async fn read_registrations(
         });
     }
     Ok(registrations)
+}
+
+/// Opens the names on every core: of 100,000 it is the longest part of reading a roster.
+async fn masked_names(vault: &Arc<Vault>, rows: &[RegistrationRow]) -> Result<Vec<String>, RecoverError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut parts = Vec::with_capacity(cores);
+    for part in rows.chunks(rows.len().div_ceil(cores).max(1)) {
+        let sealed: Vec<(String, Vec<u8>)> =
+            part.iter().map(|row| (row.id.clone(), row.name_sealed.clone())).collect();
+        let vault = Arc::clone(vault);
+        parts.push(tokio::task::spawn_blocking(move || {
+            let masked = |(id, sealed): &(String, Vec<u8>)| {
+                Ok(mask_name(&vault.open_text(Field::RegistrationName, id, sealed)?))
+            };
+            sealed.iter().map(masked).collect::<Result<Vec<String>, VaultError>>()
+        }));
+    }
+    let mut names = Vec::with_capacity(rows.len());
+    for part in parts {
+        names.extend(part.await??);
+    }
+    Ok(names)
 }

@@ -19,8 +19,13 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) const fn new(head: &'static str, row: &'static str, tail: &'static str) -> Self {
-        const EMPTY: [OnceLock<&str>; SIZES.len()] = [const { OnceLock::new() }; SIZES.len()];
-        Self { head, row, tail, sqlite: EMPTY, postgres: EMPTY }
+        Self {
+            head,
+            row,
+            tail,
+            sqlite: [const { OnceLock::new() }; SIZES.len()],
+            postgres: [const { OnceLock::new() }; SIZES.len()],
+        }
     }
 
     /// SQLite's parameters stay nameless: it looks every name up in a list, once for each of them and each run.

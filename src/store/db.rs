@@ -13,6 +13,10 @@ use super::queue::{Turn, WriterQueue};
 use super::{Priority, StoreError};
 use crate::domain::time::{Clock, Micros};
 use crate::limits;
+use crate::telemetry::stage;
+
+/// How long a connection may take to come by; sqlx would wait half a minute without a word.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -66,15 +70,18 @@ impl Db {
         let writer = SqlitePoolOptions::new()
             .min_connections(1)
             .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(options.clone())
-            .await?;
-        MIGRATIONS.run(&writer).await.map_err(schema_error)?;
+            .connect_with(options.clone());
+        // After a crash this reads the write-ahead log again.
+        let writer = stage("opening the database", writer).await?;
+        stage("migrating the database", MIGRATIONS.run(&writer)).await.map_err(schema_error)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(limits::SQLITE_READERS)
-            .connect_with(options.read_only(true))
-            .await?;
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options.read_only(true));
+        let readers = stage("opening the database for reading", readers).await?;
         Ok(Self::Sqlite(SqliteDb { readers, writer, queue: WriterQueue::default(), clock }))
     }
 
@@ -90,10 +97,11 @@ impl Db {
         let pool = PgPoolOptions::new()
             .min_connections(limits::POSTGRES_CONNECTIONS_MIN)
             .max_connections(limits::POSTGRES_CONNECTIONS_MAX)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_with(options)
-            .await?;
-        MIGRATIONS.run(&pool).await.map_err(schema_error)?;
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options);
+        let pool = stage("connecting to the database", pool).await?;
+        // Another server that migrates holds a lock meanwhile.
+        stage("migrating the database", MIGRATIONS.run(&pool)).await.map_err(schema_error)?;
         Ok(Self::Postgres(pool))
     }
 

@@ -3,6 +3,7 @@
 pub mod names;
 mod page;
 mod process;
+mod stage;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 pub use page::Page;
 use process::Process;
+pub use stage::stage;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]

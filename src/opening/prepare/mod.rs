@@ -29,7 +29,7 @@ use std::path::Path;
 use crate::limits;
 use grid::Sheet;
 
-pub use apply::{ImportError, ImportOptions, Importer};
+pub use apply::{ImportError, ImportOptions, Importer, sweep, withdraw};
 pub use price_list::UnitRow;
 pub use problem::{FileProblem, Located, Reading, Reason, RowProblem, RowRef};
 pub use report::{Change, Effect, ImportReport};

@@ -80,6 +80,33 @@ impl Ledger {
         }
     }
 
+    /// Claims that occupy nothing any more, by id, after `after` (all ids come after an empty text), at most `limit`.
+    pub async fn ended_claims(
+        &self,
+        opening: &OpeningId,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<ClaimRow>, StoreError> {
+        match self {
+            Self::Db(db) => sql::ended_claims(&mut db.read().await?.exec(), opening, after, limit).await,
+            #[cfg(test)]
+            Self::Sim(db) => db.ended_claims(after, limit).await,
+        }
+    }
+
+    /// A claim as committed.
+    pub async fn read_claim(
+        &self,
+        opening: &OpeningId,
+        claim: &ClaimId,
+    ) -> Result<Option<ClaimRow>, StoreError> {
+        match self {
+            Self::Db(db) => sql::claim(&mut db.read().await?.exec(), opening, claim).await,
+            #[cfg(test)]
+            Self::Sim(db) => db.read_claim(claim).await,
+        }
+    }
+
     /// The head as committed, without taking it.
     pub async fn read_head(&self, opening: &OpeningId) -> Result<Option<Head>, StoreError> {
         match self {
@@ -187,12 +214,12 @@ impl LedgerTx {
     }
 
     pub async fn claim(&mut self, claim: &ClaimId) -> Result<Option<ClaimRow>, StoreError> {
-        on!(self, tx, sql::claim(tx, &self.opening, claim), claim(claim))
+        on!(self, tx, sql::claim(&mut tx.exec(), &self.opening, claim), claim(claim))
     }
 
-    /// Every claim of the opening, in the order they were granted: what recovery reads.
-    pub async fn claims(&mut self) -> Result<Vec<ClaimRow>, StoreError> {
-        on!(self, tx, sql::claims(tx, &self.opening), claims())
+    /// The claims that occupy their units, in the order they were granted: what recovery needs to decide picks.
+    pub async fn occupying_claims(&mut self) -> Result<Vec<ClaimRow>, StoreError> {
+        on!(self, tx, sql::occupying_claims(tx, &self.opening), occupying_claims())
     }
 
     /// Payments that were recorded and not settled before a crash.

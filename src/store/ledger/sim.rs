@@ -117,6 +117,18 @@ impl SimDb {
         Ok(entries.take(usize::try_from(limit).unwrap_or(0)).cloned().collect())
     }
 
+    pub(super) async fn ended_claims(&self, after: &str, limit: i64) -> Result<Vec<ClaimRow>, StoreError> {
+        self.step().await?;
+        let tables = self.tables();
+        let ended = tables.claims.values().filter(|row| !row.occupying && row.id.as_str() > after);
+        Ok(ended.take(usize::try_from(limit).unwrap_or(0)).cloned().collect())
+    }
+
+    pub(super) async fn read_claim(&self, claim: &ClaimId) -> Result<Option<ClaimRow>, StoreError> {
+        self.step().await?;
+        Ok(self.tables().claims.get(claim).cloned())
+    }
+
     pub(super) async fn read_head(&self) -> Result<Option<Head>, StoreError> {
         self.step().await?;
         Ok(self.tables().head.clone())
@@ -285,9 +297,10 @@ impl SimTx {
         Ok(self.tables.claims.get(claim).cloned())
     }
 
-    pub(super) async fn claims(&mut self) -> Result<Vec<ClaimRow>, StoreError> {
+    pub(super) async fn occupying_claims(&mut self) -> Result<Vec<ClaimRow>, StoreError> {
         self.db.step().await?;
-        let mut claims: Vec<ClaimRow> = self.tables.claims.values().cloned().collect();
+        let mut claims: Vec<ClaimRow> =
+            self.tables.claims.values().filter(|row| row.occupying).cloned().collect();
         claims.sort_by_key(|row| row.seq);
         Ok(claims)
     }

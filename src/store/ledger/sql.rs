@@ -71,12 +71,12 @@ pub(super) async fn journal_after(
 }
 
 pub(super) async fn claim(
-    tx: &mut Tx,
+    on: &mut Exec<'_>,
     opening: &OpeningId,
     claim: &ClaimId,
 ) -> Result<Option<ClaimRow>, StoreError> {
     fetch_optional!(
-        tx,
+        on,
         ClaimRow,
         "SELECT id, unit_ord, registration_ord, request_key, state, occupying, generation, code, deposit_fen,
                 paid_fen, deadline_at, extended, created_at, changed_at, seq, changed_seq, reason
@@ -86,14 +86,34 @@ pub(super) async fn claim(
     )
 }
 
-pub(super) async fn claims(tx: &mut Tx, opening: &OpeningId) -> Result<Vec<ClaimRow>, StoreError> {
+pub(super) async fn occupying_claims(tx: &mut Tx, opening: &OpeningId) -> Result<Vec<ClaimRow>, StoreError> {
     fetch_all!(
         tx,
         ClaimRow,
         "SELECT id, unit_ord, registration_ord, request_key, state, occupying, generation, code, deposit_fen,
                 paid_fen, deadline_at, extended, created_at, changed_at, seq, changed_seq, reason
-         FROM claim WHERE opening_id = $1 ORDER BY seq",
+         FROM claim WHERE opening_id = $1 AND occupying ORDER BY seq",
         opening
+    )
+}
+
+/// `opening_id || ''` keeps both databases from choosing an index by opening, which would sort everything for every
+/// page. Ids come in order of time, so the primary key is nearly the opening's own order.
+pub(super) async fn ended_claims(
+    on: &mut Exec<'_>,
+    opening: &OpeningId,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<ClaimRow>, StoreError> {
+    fetch_all!(
+        on,
+        ClaimRow,
+        "SELECT id, unit_ord, registration_ord, request_key, state, occupying, generation, code, deposit_fen,
+                paid_fen, deadline_at, extended, created_at, changed_at, seq, changed_seq, reason
+         FROM claim WHERE id > $2 AND opening_id || '' = $1 AND NOT occupying ORDER BY id LIMIT $3",
+        opening,
+        after,
+        limit
     )
 }
 

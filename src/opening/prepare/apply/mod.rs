@@ -1,11 +1,13 @@
 //! Readings into a draft: what is new is added, what differs is changed and listed, what the file does not name stays.
 //!
-//! All that costs time (opening sealed values, comparing, sealing) happens before the transaction, against a version of
-//! the head row; the transaction only writes, and only if the version still holds. Otherwise the plan is made again. So
-//! an import is one transaction, whole or absent, and holds SQLite's one writer for as long as its inserts take.
+//! All that costs time (opening sealed values, comparing, sealing) happens before any transaction, against a version of
+//! the head row; what is written counts only if the version still holds. Otherwise the plan is made again. A small
+//! import is one transaction; a large one is written in parts behind a mark and shown in one ([`stage`]). Either way it
+//! is whole or absent.
 
 mod record;
 mod registrations;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -14,13 +16,16 @@ use std::sync::Arc;
 
 use super::super::lifecycle::Phase;
 use super::report::ImportReport;
-use crate::domain::ids::{OpeningId, OrgId, ProjectId};
+use crate::domain::ids::{OpeningId, OrgId, ProjectId, RowId};
 use crate::domain::time::Micros;
 use crate::identity::staff::{LogEntry, log_staff_action};
 use crate::identity::{Actor, StaffError};
 use crate::limits;
-use crate::store::{Db, Priority, Reader, StoreError, Tx, execute, fetch_optional};
+use crate::store::{Db, Priority, Reader, StoreError, Tx, execute, fetch_one, fetch_optional};
 use crate::vault::{Vault, VaultError};
+
+use stage::{List, Stage, is_busy};
+pub use stage::{sweep, withdraw};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ImportOptions {
@@ -100,7 +105,8 @@ async fn draft(on: &mut Reader, opening: &OpeningId) -> Result<Draft, ImportErro
     }
 }
 
-/// Takes the head row if nothing changed since `draft` was read. An edited opening has to be checked again.
+/// Takes the head row if nothing changed since `draft` was read, and nobody is adding rows. An edited opening has to be
+/// checked again.
 async fn claim_head(tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<bool, StoreError> {
     let taken = execute!(
         tx,
@@ -111,18 +117,36 @@ async fn claim_head(tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<b
         draft.phase.as_str(),
         Phase::Draft.as_str()
     )?;
-    Ok(taken == 1)
+    if taken == 0 {
+        return Ok(false);
+    }
+    // A statement of its own, behind the head row: an import marks its opening behind that row too.
+    let (free,) = fetch_one!(tx, (bool,), "SELECT staged_by IS NULL FROM opening WHERE id = $1", opening)?;
+    Ok(free)
 }
 
 /// What a plan must be able to do for [`Importer::store`].
 trait Plan {
     /// What the staff log calls it.
     const ACTION: &'static str;
+    const LIST: List;
 
     fn report(&self) -> &ImportReport;
     fn into_report(self) -> ImportReport;
     fn is_empty(&self) -> bool;
-    async fn write(&self, tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<(), StoreError>;
+    /// The ordinal of the first row that is added.
+    fn first_added(&self) -> i64;
+    /// In how many transactions its additions are written, of at most [`limits::IMPORT_PART_ROWS`] rows each.
+    fn parts(&self) -> usize;
+    async fn write_part(
+        &self,
+        tx: &mut Tx,
+        opening: &OpeningId,
+        draft: &Draft,
+        part: usize,
+    ) -> Result<(), StoreError>;
+    /// Overwrites what is stored already, in the transaction that shows the additions.
+    async fn write_changes(&self, tx: &mut Tx, opening: &OpeningId) -> Result<(), StoreError>;
 }
 
 impl Importer<'_> {
@@ -140,26 +164,124 @@ impl Importer<'_> {
             return Ok(Some(plan.into_report()));
         }
         if !plan.is_empty() {
-            let mut tx = self.db.begin(Priority::Bulk).await?;
-            if !claim_head(&mut tx, opening, draft).await? {
-                return Ok(None);
+            if is_busy(self.db, opening).await? {
+                return Err(ImportError::Busy);
             }
-            match plan.write(&mut tx, opening, draft).await {
-                Ok(()) => {}
-                // Another opening's import made the same property first.
-                Err(error) if error.is_unique_violation() => return Ok(None),
-                Err(error) => return Err(error.into()),
-            }
-            let entry = LogEntry {
-                opening: Some(opening),
-                action: P::ACTION,
-                object: opening.as_str(),
-                params: counts(report),
+            let stored = if plan.parts() <= limits::IMPORT_PARTS_AT_ONCE {
+                self.store_at_once(opening, draft, &plan).await
+            } else {
+                self.store_in_parts(opening, draft, &plan).await
             };
-            log_staff_action(&mut tx, self.vault, self.by, &entry, self.now).await?;
-            tx.commit().await?;
+            match stored {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                // Another opening's import made the same property first.
+                Err(ImportError::Store(error)) if error.is_unique_violation() => return Ok(None),
+                Err(error) => return Err(error),
+            }
         }
         Ok(Some(ImportReport { stored: true, ..plan.into_report() }))
+    }
+
+    async fn store_at_once<P: Plan>(
+        &self,
+        opening: &OpeningId,
+        draft: &Draft,
+        plan: &P,
+    ) -> Result<bool, ImportError> {
+        let mut tx = self.db.begin(Priority::Bulk).await?;
+        if !claim_head(&mut tx, opening, draft).await? {
+            return Ok(false);
+        }
+        for part in 0..plan.parts() {
+            plan.write_part(&mut tx, opening, draft, part).await?;
+        }
+        self.finish(tx, opening, plan).await?;
+        Ok(true)
+    }
+
+    async fn store_in_parts<P: Plan>(
+        &self,
+        opening: &OpeningId,
+        draft: &Draft,
+        plan: &P,
+    ) -> Result<bool, ImportError> {
+        let by = RowId::generate().to_string();
+        let stage = Stage { opening, by: &by };
+        let mut tx = self.db.begin(Priority::Bulk).await?;
+        if !stage.mark(&mut tx, draft, P::LIST, plan.first_added()).await? {
+            return Ok(false);
+        }
+        // From the commit on the mark is this import's to take away, also if its caller goes away.
+        let mut abandoned =
+            Abandoned { db: self.db.clone(), opening: opening.clone(), by: by.clone(), armed: true };
+        tx.commit().await?;
+        let shown = self.write_and_show(&stage, draft, plan).await;
+        if !matches!(shown, Ok(true)) {
+            stage.discard(self.db).await?;
+        }
+        abandoned.armed = false;
+        shown
+    }
+
+    async fn write_and_show<P: Plan>(
+        &self,
+        stage: &Stage<'_>,
+        draft: &Draft,
+        plan: &P,
+    ) -> Result<bool, ImportError> {
+        for part in 0..plan.parts() {
+            // Between two parts the writer is whoever's comes first: a commit of picks before the next part.
+            let mut tx = self.db.begin(Priority::Bulk).await?;
+            if !stage.renew(&mut tx).await? {
+                return Ok(false);
+            }
+            plan.write_part(&mut tx, stage.opening, draft, part).await?;
+            tx.commit().await?;
+        }
+        let mut tx = self.db.begin(Priority::Bulk).await?;
+        if !stage.show(&mut tx).await? || !claim_head(&mut tx, stage.opening, draft).await? {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        self.finish(tx, stage.opening, plan).await?;
+        Ok(true)
+    }
+
+    async fn finish<P: Plan>(&self, mut tx: Tx, opening: &OpeningId, plan: &P) -> Result<(), ImportError> {
+        plan.write_changes(&mut tx, opening).await?;
+        let entry = LogEntry {
+            opening: Some(opening),
+            action: P::ACTION,
+            object: opening.as_str(),
+            params: counts(plan.report()),
+        };
+        log_staff_action(&mut tx, self.vault, self.by, &entry, self.now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// An import whose caller is gone (a browser closed in the middle) removes what it wrote.
+struct Abandoned {
+    db: Db,
+    opening: OpeningId,
+    by: String,
+    armed: bool,
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if !std::mem::take(&mut self.armed) {
+            return;
+        }
+        let (db, opening, by) = (self.db.clone(), self.opening.clone(), std::mem::take(&mut self.by));
+        runtime.spawn(async move {
+            if let Err(error) = (Stage { opening: &opening, by: &by }).discard(&db).await {
+                tracing::warn!(%opening, %error, "an import was abandoned; what it wrote goes with the next start");
+            }
+        });
     }
 }
 
@@ -172,5 +294,11 @@ fn counts(report: &ImportReport) -> serde_json::Value {
     })
 }
 
-/// Rows of one INSERT: far below both databases' limits on bound values.
-const CHUNK: usize = limits::IMPORT_INSERT_ROWS;
+/// The `part`-th part of some rows.
+fn part_of<R>(rows: &[R], part: usize) -> &[R] {
+    rows.chunks(limits::IMPORT_PART_ROWS).nth(part).unwrap_or_default()
+}
+
+fn parts_of<R>(rows: &[R]) -> usize {
+    rows.len().div_ceil(limits::IMPORT_PART_ROWS)
+}

@@ -8,11 +8,11 @@ use super::super::problem::{Reason, RowProblem};
 use super::super::report::{Effect, ImportReport};
 use super::super::{Reading, RosterRow};
 use super::record::{Record, Stored};
-use super::{CHUNK, Draft, ImportError, ImportOptions, Importer, Plan, draft};
+use super::{Draft, ImportError, ImportOptions, Importer, List, Plan, draft, part_of, parts_of};
 use crate::domain::ids::{OpeningId, RowId};
 use crate::limits;
-use crate::store::{Reader, StoreError, Tx, execute, fetch_all, insert_rows};
-use crate::vault::Vault;
+use crate::store::{Reader, StoreError, Tx, execute, execute_rows, fetch_all};
+use crate::vault::{Vault, VaultError};
 
 impl Importer<'_> {
     /// Stores a roster in a draft, or says what it would change.
@@ -45,7 +45,7 @@ async fn stored(on: &mut Reader, opening: &OpeningId) -> Result<Vec<Stored>, Sto
         Stored,
         "SELECT id, ord, code, name_sealed, document_kind, document_sealed, phone_sealed, co_buyers_sealed, household,
              eligibility, proxy_sealed, consultant, group_name, lot_number, quota_home, earnest_fen, remarks_sealed
-         FROM registration WHERE opening_id = $1 ORDER BY ord",
+         FROM registration_shown WHERE opening_id = $1 ORDER BY ord",
         opening
     )
 }
@@ -56,6 +56,13 @@ struct RosterPlan {
     changed: Vec<Row>,
     /// Ordinals whose document changes. Each first gives its index away, because two registrations may swap theirs.
     freed: Vec<(i64, String)>,
+}
+
+/// A row before it is sealed.
+struct Open {
+    ord: i64,
+    id: String,
+    record: Record,
 }
 
 struct Row {
@@ -83,6 +90,7 @@ fn plan(
         changed: Vec::new(),
         freed: Vec::new(),
     };
+    let (mut added, mut changed) = (Vec::new(), Vec::new());
     let mut next_ord = stored.last().map_or(0, |row| row.ord + 1);
     let mut named: HashSet<String> = reading.refused_keys.clone();
     for row in &reading.rows {
@@ -93,7 +101,7 @@ fn plan(
             None => {
                 next_ord += 1;
                 effect.added += 1;
-                (&mut plan.added, next_ord - 1, RowId::generate().to_string())
+                (&mut added, next_ord - 1, RowId::generate().to_string())
             }
             Some((stored, before)) => {
                 let changes = before.changes(&record);
@@ -105,12 +113,13 @@ fn plan(
                 if before.swaps_document(&record) {
                     plan.freed.push((stored.ord, stored.id.clone()));
                 }
-                (&mut plan.changed, stored.ord, stored.id.clone())
+                (&mut changed, stored.ord, stored.id.clone())
             }
         };
-        let sealed = record.seal(&id, vault)?;
-        list.push(Row { ord, id, record, sealed });
+        list.push(Open { ord, id, record });
     }
+    plan.added = seal(vault, added)?;
+    plan.changed = seal(vault, changed)?;
     effect.missing = opened
         .iter()
         .filter(|record| !named.contains(&key(&record.code)))
@@ -179,6 +188,7 @@ fn without_taken_documents(
 
 impl Plan for RosterPlan {
     const ACTION: &'static str = "ROSTER_IMPORTED";
+    const LIST: List = List::Registrations;
 
     fn report(&self) -> &ImportReport {
         &self.report
@@ -192,7 +202,58 @@ impl Plan for RosterPlan {
         self.added.is_empty() && self.changed.is_empty()
     }
 
-    async fn write(&self, tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<(), StoreError> {
+    fn first_added(&self) -> i64 {
+        self.added.first().map_or(0, |row| row.ord)
+    }
+
+    fn parts(&self) -> usize {
+        parts_of(&self.added)
+    }
+
+    async fn write_part(
+        &self,
+        tx: &mut Tx,
+        opening: &OpeningId,
+        draft: &Draft,
+        part: usize,
+    ) -> Result<(), StoreError> {
+        execute_rows!(
+            tx,
+            part_of(&self.added, part),
+            "INSERT INTO registration (opening_id, ord, org_id, id, code, name_sealed, document_kind,
+                 document_sealed, document_bidx, phone_sealed, phone_bidx, co_buyers_sealed, household, eligibility,
+                 proxy_sealed, consultant, group_name, lot_number, quota_home, earnest_fen, remarks_sealed) VALUES ",
+            "(#, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #)",
+            "",
+            [],
+            |Row { ord, id, record, sealed }| [
+                opening,
+                *ord,
+                &draft.org_id,
+                id,
+                &record.code,
+                &sealed.name,
+                &record.document_kind,
+                &sealed.document,
+                &sealed.document_bidx,
+                &sealed.phone,
+                &sealed.phone_bidx,
+                &sealed.co_buyers,
+                &record.household,
+                &record.eligibility,
+                &sealed.proxy,
+                &record.consultant,
+                &record.group,
+                record.lot_number,
+                record.quota_home,
+                record.earnest_fen,
+                &sealed.remarks
+            ]
+        );
+        Ok(())
+    }
+
+    async fn write_changes(&self, tx: &mut Tx, opening: &OpeningId) -> Result<(), StoreError> {
         for (ord, id) in &self.freed {
             execute!(
                 tx,
@@ -205,29 +266,39 @@ impl Plan for RosterPlan {
         for row in &self.changed {
             update(tx, opening, row).await?;
         }
-        for chunk in self.added.chunks(CHUNK) {
-            insert_rows!(
-                tx,
-                "INSERT INTO registration (opening_id, ord, org_id, id, code, name_sealed, document_kind,
-                     document_sealed, document_bidx, phone_sealed, phone_bidx, co_buyers_sealed, household,
-                     eligibility, proxy_sealed, consultant, group_name, lot_number, quota_home, earnest_fen,
-                     remarks_sealed) ",
-                chunk,
-                |into, row| {
-                    let Row { ord, id, record, sealed } = row;
-                    into.push_bind(opening).push_bind(ord).push_bind(&draft.org_id).push_bind(id);
-                    into.push_bind(&record.code).push_bind(&sealed.name).push_bind(&record.document_kind);
-                    into.push_bind(&sealed.document).push_bind(&sealed.document_bidx).push_bind(&sealed.phone);
-                    into.push_bind(&sealed.phone_bidx).push_bind(&sealed.co_buyers).push_bind(&record.household);
-                    into.push_bind(&record.eligibility).push_bind(&sealed.proxy).push_bind(&record.consultant);
-                    into.push_bind(&record.group).push_bind(record.lot_number).push_bind(record.quota_home);
-                    into.push_bind(record.earnest_fen).push_bind(&sealed.remarks);
-                },
-                " RETURNING ord" => i64
-            )?;
-        }
         Ok(())
     }
+}
+
+/// Seals on every core: of 100,000 rows this is most of the work.
+fn seal(vault: &Vault, rows: Vec<Open>) -> Result<Vec<Row>, VaultError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let size = rows.len().div_ceil(cores).max(1);
+    let mut rows = rows.into_iter();
+    let parts: Vec<Vec<Open>> = std::iter::from_fn(|| {
+        Some(rows.by_ref().take(size).collect()).filter(|part: &Vec<Open>| !part.is_empty())
+    })
+    .collect();
+    std::thread::scope(|scope| {
+        let sealing: Vec<_> = parts
+            .into_iter()
+            .map(|part| {
+                scope.spawn(move || {
+                    let seal = |Open { ord, id, record }| {
+                        let sealed = Record::seal(&record, &id, vault)?;
+                        Ok(Row { ord, id, record, sealed })
+                    };
+                    part.into_iter().map(seal).collect::<Result<Vec<Row>, VaultError>>()
+                })
+            })
+            .collect();
+        let mut sealed = Vec::new();
+        for part in sealing {
+            // A thread that panicked goes on panicking here, and ends the import alone.
+            sealed.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(sealed)
+    })
 }
 
 async fn update(tx: &mut Tx, opening: &OpeningId, row: &Row) -> Result<(), StoreError> {

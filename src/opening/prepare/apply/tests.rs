@@ -1,5 +1,7 @@
 //! Imports into a real database. `tests/it/prepare.rs` runs the same on Postgres, through the door.
 
+mod parts;
+
 use super::super::{Reading, Reason, RosterRow, UnitRow, read_price_list, read_roster};
 use super::*;
 use crate::domain::ids::ProjectId;

@@ -5,13 +5,13 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::report::{Change, Effect, ImportReport};
 use super::super::{Reading, UnitRow, place};
-use super::{CHUNK, Draft, ImportError, ImportOptions, Importer, Plan, draft};
+use super::{Draft, ImportError, ImportOptions, Importer, List, Plan, draft, part_of, parts_of};
 use crate::domain::area::AreaCenti;
 use crate::domain::ids::{OpeningId, PropertyId};
 use crate::domain::kind::UnitKind;
 use crate::domain::money::Fen;
 use crate::limits;
-use crate::store::{Reader, StoreError, Tx, execute, fetch_all, insert_rows};
+use crate::store::{Reader, StoreError, Tx, execute, execute_rows, fetch_all};
 
 impl Importer<'_> {
     /// Stores a price list in a draft, or says what it would change.
@@ -81,7 +81,7 @@ async fn plan(
         on,
         Stored,
         "SELECT ord, kind, building, section, floor, room, layout, facing, gross_area_centi, inner_area_centi,
-             unit_price_fen, total_fen, remarks FROM unit WHERE opening_id = $1 ORDER BY ord",
+             unit_price_fen, total_fen, remarks FROM unit_shown WHERE opening_id = $1 ORDER BY ord",
         opening
     )?;
     let properties = fetch_all!(
@@ -204,6 +204,7 @@ fn changes(before: &Stored, after: &UnitRow) -> Vec<Change> {
 
 impl Plan for UnitPlan {
     const ACTION: &'static str = "PRICE_LIST_IMPORTED";
+    const LIST: List = List::Units;
 
     fn report(&self) -> &ImportReport {
         &self.report
@@ -217,38 +218,29 @@ impl Plan for UnitPlan {
         self.added.is_empty() && self.changed.is_empty()
     }
 
-    async fn write(&self, tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<(), StoreError> {
-        for chunk in self.properties.chunks(CHUNK) {
-            insert_rows!(
-                tx,
-                "INSERT INTO property (id, org_id, project_id, kind, building, section, floor, room) ",
-                chunk,
-                |row, r| {
-                    let (id, unit) = r;
-                    row.push_bind(id).push_bind(&draft.org_id).push_bind(&draft.project_id);
-                    row.push_bind(unit.kind.as_str()).push_bind(&unit.building).push_bind(&unit.section);
-                    row.push_bind(&unit.floor).push_bind(&unit.room);
-                },
-                " RETURNING id" => String
-            )?;
+    fn first_added(&self) -> i64 {
+        self.added.first().map_or(0, |(ord, ..)| *ord)
+    }
+
+    fn parts(&self) -> usize {
+        parts_of(&self.properties) + parts_of(&self.added)
+    }
+
+    /// Properties first: a unit refers to one. A property without a unit is an address, and harmless.
+    async fn write_part(
+        &self,
+        tx: &mut Tx,
+        opening: &OpeningId,
+        draft: &Draft,
+        part: usize,
+    ) -> Result<(), StoreError> {
+        match part.checked_sub(parts_of(&self.properties)) {
+            None => self.write_properties(tx, draft, part_of(&self.properties, part)).await,
+            Some(part) => self.write_units(tx, opening, draft, part_of(&self.added, part)).await,
         }
-        for chunk in self.added.chunks(CHUNK) {
-            insert_rows!(
-                tx,
-                "INSERT INTO unit (opening_id, ord, org_id, property_id, kind, building, section, floor, room, layout,
-                     facing, gross_area_centi, inner_area_centi, unit_price_fen, total_fen, remarks) ",
-                chunk,
-                |row, r| {
-                    let (ord, property, unit) = r;
-                    row.push_bind(opening).push_bind(ord).push_bind(&draft.org_id).push_bind(property);
-                    row.push_bind(unit.kind.as_str()).push_bind(&unit.building).push_bind(&unit.section);
-                    row.push_bind(&unit.floor).push_bind(&unit.room).push_bind(&unit.layout);
-                    row.push_bind(&unit.facing).push_bind(unit.gross_area).push_bind(unit.inner_area);
-                    row.push_bind(unit.unit_price).push_bind(unit.total).push_bind(&unit.remarks);
-                },
-                " RETURNING ord" => i64
-            )?;
-        }
+    }
+
+    async fn write_changes(&self, tx: &mut Tx, opening: &OpeningId) -> Result<(), StoreError> {
         for (ord, unit) in &self.changed {
             execute!(
                 tx,
@@ -270,6 +262,72 @@ impl Plan for UnitPlan {
                 &unit.remarks
             )?;
         }
+        Ok(())
+    }
+}
+
+impl UnitPlan {
+    async fn write_properties(
+        &self,
+        tx: &mut Tx,
+        draft: &Draft,
+        properties: &[(PropertyId, UnitRow)],
+    ) -> Result<(), StoreError> {
+        execute_rows!(
+            tx,
+            properties,
+            "INSERT INTO property (id, org_id, project_id, kind, building, section, floor, room) VALUES ",
+            "(#, #, #, #, #, #, #, #)",
+            "",
+            [],
+            |(id, unit)| [
+                id,
+                &draft.org_id,
+                &draft.project_id,
+                unit.kind.as_str(),
+                &unit.building,
+                &unit.section,
+                &unit.floor,
+                &unit.room
+            ]
+        );
+        Ok(())
+    }
+
+    async fn write_units(
+        &self,
+        tx: &mut Tx,
+        opening: &OpeningId,
+        draft: &Draft,
+        units: &[(i64, PropertyId, UnitRow)],
+    ) -> Result<(), StoreError> {
+        execute_rows!(
+            tx,
+            units,
+            "INSERT INTO unit (opening_id, ord, org_id, property_id, kind, building, section, floor, room, layout,
+                 facing, gross_area_centi, inner_area_centi, unit_price_fen, total_fen, remarks) VALUES ",
+            "(#, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #)",
+            "",
+            [],
+            |(ord, property, unit)| [
+                opening,
+                *ord,
+                &draft.org_id,
+                property,
+                unit.kind.as_str(),
+                &unit.building,
+                &unit.section,
+                &unit.floor,
+                &unit.room,
+                &unit.layout,
+                &unit.facing,
+                unit.gross_area,
+                unit.inner_area,
+                unit.unit_price,
+                unit.total,
+                &unit.remarks
+            ]
+        );
         Ok(())
     }
 }

@@ -1,0 +1,189 @@
+//! Large imports: written in short transactions, shown in one.
+//!
+//! ```text
+//!   mark ─► part ─► part ─► … ─► part ─► show (changes, log, mark gone)
+//!      each gives SQLite's one writer back, and whoever commits picks is before the next part
+//! ```
+//!
+//! Rows behind the mark are nobody's yet: readers of a draft stop at it (`migrations/0003_imports.sql`). What is cut off
+//! in the middle is removed by the next start, or by the next import once the cut-off one counts as dead.
+
+use super::Draft;
+use crate::domain::ids::OpeningId;
+use crate::domain::time::Micros;
+use crate::limits::{IMPORT_PART_ROWS, IMPORT_SILENCE_S};
+use crate::store::{Db, Priority, StoreError, Tx, execute, fetch_all, fetch_one};
+
+/// Which list an import adds to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    Units,
+    Registrations,
+}
+
+/// An import that has marked its opening.
+pub(super) struct Stage<'i> {
+    pub opening: &'i OpeningId,
+    /// This import's own name.
+    pub by: &'i str,
+}
+
+fn alive_until(now: Micros) -> Micros {
+    now.plus(Micros::from_secs(IMPORT_SILENCE_S))
+}
+
+impl Stage<'_> {
+    /// Marks the opening from `first` on, its next ordinal, behind its head row: false if the draft is another by now
+    /// or another import has it.
+    pub async fn mark(&self, tx: &mut Tx, draft: &Draft, list: List, first: i64) -> Result<bool, StoreError> {
+        let same = execute!(
+            tx,
+            "UPDATE opening_head SET epoch = epoch
+             WHERE opening_id = $1 AND control_version = $2 AND phase = $3",
+            self.opening,
+            draft.control_version,
+            draft.phase.as_str()
+        )?;
+        if same == 0 {
+            return Ok(false);
+        }
+        let until = alive_until(tx.now().await?);
+        let (units, registrations) = match list {
+            List::Units => (Some(first), None),
+            List::Registrations => (None, Some(first)),
+        };
+        let marked = execute!(
+            tx,
+            "UPDATE opening SET staged_by = $2, staged_until = $3, units_staged_from = $4,
+                    registrations_staged_from = $5
+             WHERE id = $1 AND staged_by IS NULL",
+            self.opening,
+            self.by,
+            until,
+            units,
+            registrations
+        )?;
+        Ok(marked == 1)
+    }
+
+    /// Says that the import is alive; false if the mark is no longer its own, and nothing more may be written.
+    pub async fn renew(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        let until = alive_until(tx.now().await?);
+        let renewed = execute!(
+            tx,
+            "UPDATE opening SET staged_until = $3 WHERE id = $1 AND staged_by = $2",
+            self.opening,
+            self.by,
+            until
+        )?;
+        Ok(renewed == 1)
+    }
+
+    /// Takes the mark away: what was behind it is shown.
+    pub async fn show(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        let shown = execute!(
+            tx,
+            "UPDATE opening SET staged_by = NULL, staged_until = NULL, units_staged_from = NULL,
+                    registrations_staged_from = NULL
+             WHERE id = $1 AND staged_by = $2",
+            self.opening,
+            self.by
+        )?;
+        Ok(shown == 1)
+    }
+
+    /// Removes what is behind the mark, in parts, and then the mark.
+    pub async fn discard(&self, db: &Db) -> Result<(), StoreError> {
+        loop {
+            let mut tx = db.begin(Priority::Bulk).await?;
+            if !self.renew(&mut tx).await? {
+                return Ok(());
+            }
+            let removed = remove_part(&mut tx, self.opening).await?;
+            if removed == 0 {
+                self.show(&mut tx).await?;
+            }
+            tx.commit().await?;
+            if removed == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Removes the last rows behind the mark, up to a part of each list.
+async fn remove_part(tx: &mut Tx, opening: &OpeningId) -> Result<u64, StoreError> {
+    let rows = i64::try_from(IMPORT_PART_ROWS).unwrap_or(i64::MAX);
+    let units = execute!(
+        tx,
+        "DELETE FROM unit
+         WHERE opening_id = $1 AND ord >= (SELECT units_staged_from FROM opening WHERE id = $1)
+           AND ord > (SELECT MAX(ord) FROM unit WHERE opening_id = $1) - $2",
+        opening,
+        rows
+    )?;
+    let registrations = execute!(
+        tx,
+        "DELETE FROM registration
+         WHERE opening_id = $1 AND ord >= (SELECT registrations_staged_from FROM opening WHERE id = $1)
+           AND ord > (SELECT MAX(ord) FROM registration WHERE opening_id = $1) - $2",
+        opening,
+        rows
+    )?;
+    Ok(units + registrations)
+}
+
+/// Is another import under way? One that has been silent for too long is removed first.
+pub(super) async fn is_busy(db: &Db, opening: &OpeningId) -> Result<bool, StoreError> {
+    let marks = marks(db, Some(opening)).await?;
+    let now = db.now().await?;
+    for (opening, by, until) in &marks {
+        if *until >= now {
+            return Ok(true);
+        }
+        Stage { opening, by }.discard(db).await?;
+    }
+    Ok(false)
+}
+
+/// Removes what cut-off imports left. At a start, before anybody imports: in the embedded database every mark is such a
+/// one, on Postgres those of which nothing is heard any more.
+pub async fn sweep(db: &Db) -> Result<(), StoreError> {
+    let now = db.now().await?;
+    for (opening, by, until) in marks(db, None).await? {
+        if db.is_sqlite() || until < now {
+            tracing::info!(%opening, "an import was cut off; removing what it had written");
+            Stage { opening: &opening, by: &by }.discard(db).await?;
+        }
+    }
+    Ok(())
+}
+
+/// In the transaction of a publication: an import that is under way does not belong to what is frozen. Its parts stop
+/// at the missing mark.
+pub async fn withdraw(tx: &mut Tx, opening: &OpeningId) -> Result<(), StoreError> {
+    let (marked,) =
+        fetch_one!(tx, (bool,), "SELECT staged_by IS NOT NULL FROM opening WHERE id = $1", opening)?;
+    if !marked {
+        return Ok(());
+    }
+    while remove_part(tx, opening).await? > 0 {}
+    execute!(
+        tx,
+        "UPDATE opening SET staged_by = NULL, staged_until = NULL, units_staged_from = NULL,
+                registrations_staged_from = NULL
+         WHERE id = $1",
+        opening
+    )?;
+    Ok(())
+}
+
+async fn marks(db: &Db, opening: Option<&OpeningId>) -> Result<Vec<(OpeningId, String, Micros)>, StoreError> {
+    let mut read = db.read().await?;
+    let all = fetch_all!(
+        read,
+        (OpeningId, String, Micros),
+        "SELECT id, staged_by, staged_until FROM opening WHERE staged_by IS NOT NULL"
+    )?;
+    Ok(all.into_iter().filter(|(id, ..)| opening.is_none_or(|wanted| id == wanted)).collect())
+}
