@@ -144,3 +144,112 @@ fn storm(plan: &Plan, rng: &mut StdRng, made: &mut Agenda) {
 pub fn us(duration: Duration) -> AtUs {
     AtUs::try_from(duration.as_micros()).unwrap_or(AtUs::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::plan::Settings;
+    use crate::wire::{Kind, Unit};
+
+    fn homes(count: u32) -> Taste {
+        let unit = |unit| Unit { unit, kind: Kind::Home, floor: None, facing: None };
+        Taste::of(&(0..count).map(unit).collect::<Vec<_>>(), Kind::Home, &mut StdRng::seed_from_u64(1))
+    }
+
+    fn made(scenario: Scenario, change: impl Fn(&mut Settings)) -> Agenda {
+        let mut settings = Settings {
+            buyers_url: Some("http://127.0.0.1:1".to_owned()),
+            opening: Some("O".to_owned()),
+            buyers: Some(100),
+            seed: Some(7),
+            ..Settings::default()
+        };
+        change(&mut settings);
+        agenda(&settings.plan(scenario).unwrap(), &homes(40), Duration::from_secs(5))
+    }
+
+    fn taps(agenda: &Agenda) -> Vec<Due> {
+        agenda.dues.iter().copied().filter(|due| matches!(due.act, Act::Tap { .. })).collect()
+    }
+
+    fn ms(ms: u64) -> Option<Duration> {
+        Some(Duration::from_millis(ms))
+    }
+
+    #[test]
+    fn a_burst_is_one_tap_each_within_its_span_and_the_seed_makes_it_again() {
+        let burst = made(Scenario::Burst, |settings| settings.within = ms(100));
+        let tapping = taps(&burst);
+        let mut buyers: Vec<u32> = tapping.iter().map(|due| due.buyer).collect();
+        buyers.sort_unstable();
+        assert_eq!(buyers, (0..100).collect::<Vec<_>>());
+        assert!(tapping.iter().all(|due| (0..100_000).contains(&due.at_us)));
+        assert!(burst.dues.is_sorted_by_key(|due| due.at_us));
+        assert_eq!(burst.dues[0], Due { at_us: -5_000_000, buyer: 0, act: Act::Connect });
+        assert_eq!(burst.dues, made(Scenario::Burst, |settings| settings.within = ms(100)).dues);
+        let other = made(Scenario::Burst, |settings| settings.seed = Some(8));
+        assert_ne!(burst.dues, other.dues);
+        let at_once = made(Scenario::Burst, |settings| settings.within = ms(0));
+        assert!(taps(&at_once).iter().all(|due| due.at_us == 0));
+    }
+
+    /// Mutation that turned it red: the gap taken as `gap × random`, which is twice the rate.
+    #[test]
+    fn arrivals_keep_the_rate_and_buyers_take_turns() {
+        for how in [Arrivals::Poisson, Arrivals::Even] {
+            let soak = made(Scenario::Soak, |settings| {
+                (settings.per_s, settings.run_for, settings.arrivals) = (Some(500.0), ms(20_000), Some(how));
+            });
+            let tapping = taps(&soak);
+            // Five standard deviations of ten thousand.
+            assert!((9_500..=10_500).contains(&tapping.len()), "{how:?}: {}", tapping.len());
+            let gaps: Vec<i64> = tapping.windows(2).map(|two| two[1].at_us - two[0].at_us).collect();
+            let short = gaps.iter().filter(|gap| **gap < 1_000).count();
+            assert_eq!(short > 1_000, how == Arrivals::Poisson, "{short} gaps of less than half the mean");
+            let once_around: std::collections::HashSet<u32> =
+                tapping[..100].iter().map(|due| due.buyer).collect();
+            assert_eq!(once_around.len(), 100);
+        }
+        let ramp = made(Scenario::Ramp, |settings| {
+            (settings.from_per_s, settings.to_per_s, settings.step_per_s) =
+                (Some(100.0), Some(300.0), Some(100.0));
+            (settings.step_for, settings.arrivals) = (ms(2_000), Some(Arrivals::Even));
+        });
+        assert_eq!(ramp.steps.iter().map(|step| step.per_s).collect::<Vec<_>>(), [100.0, 200.0, 300.0]);
+        let in_step = |wanted: u16| {
+            taps(&ramp)
+                .iter()
+                .filter(|due| matches!(due.act, Act::Tap { step, .. } if step == wanted))
+                .count()
+        };
+        for (step, expected) in [(0, 199_usize), (1, 399), (2, 599)] {
+            assert!(in_step(step).abs_diff(expected) <= 1, "step {step}: {}", in_step(step));
+        }
+    }
+
+    #[test]
+    fn a_wave_has_gone_before_the_next_one_comes_and_the_last_stays() {
+        let storm = made(Scenario::Storm, |settings| {
+            (settings.waves, settings.within, settings.every) = (Some(3), ms(500), ms(2_000));
+        });
+        let mut here = [false; 100];
+        for due in &storm.dues {
+            let buyer = &mut here[due.buyer as usize];
+            assert_eq!(*buyer, due.act == Act::Leave, "{due:?}");
+            *buyer = due.act == Act::Connect;
+        }
+        assert!(here.iter().all(|here| *here));
+        assert_eq!(storm.dues.iter().filter(|due| due.act == Act::Connect).count(), 300);
+    }
+
+    #[test]
+    fn a_board_changes_another_home_each_time_by_another_buyer() {
+        let board =
+            made(Scenario::Board, |settings| (settings.every, settings.run_for) = (ms(250), ms(5_000)));
+        let tapping = taps(&board);
+        let units: std::collections::HashSet<_> =
+            tapping.iter().map(|due| format!("{:?}", due.act)).collect();
+        assert_eq!((tapping.len(), units.len()), (20, 20));
+        assert_eq!((tapping[3].at_us, tapping[3].buyer), (750_000, 3));
+    }
+}

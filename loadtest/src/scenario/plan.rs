@@ -389,3 +389,53 @@ fn time_in_file<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Dura
 fn as_ms<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(time.as_secs_f64() * 1_000.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(text: &str) -> Settings {
+        let known = "buyers_url = 'http://127.0.0.1:1'\nopening = 'O'\n";
+        toml::from_str(&format!("{known}{text}")).unwrap()
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let file = named("buyers = 500\nwithin = '2s'\np99 = '250ms'\nfor = '1m'");
+        let flags = Settings { buyers: Some(70), ..Settings::default() };
+        let plan = flags.or(file).plan(Scenario::Burst).unwrap();
+        assert_eq!((plan.buyers, plan.within), (70, Duration::from_secs(2)));
+        assert_eq!((plan.run_for, plan.patience), (Duration::from_secs(60), Duration::from_secs(30)));
+        assert_eq!(plan.limits, [("answer_p99_ms".to_owned(), 250.0), ("unanswered_count".to_owned(), 0.0)]);
+        assert_eq!(plan.lag, Duration::from_millis(25), "a tenth of the limit");
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_said_by_its_flag() {
+        for (text, scenario, says) in [
+            ("buyers = 0", Scenario::Burst, "--buyers"),
+            ("buyers = 60001", Scenario::Burst, "--buyers"),
+            ("per_s = 0", Scenario::Soak, "--per-s"),
+            ("per_s = nan", Scenario::Soak, "--per-s"),
+            ("over_http = 101", Scenario::Burst, "--over-http"),
+            ("every = '1s'", Scenario::Storm, "--every"),
+            ("per_s = 1e5\nfor = '1h'", Scenario::Soak, "more than one run keeps"),
+        ] {
+            let why = named(text).plan(scenario).unwrap_err();
+            assert!(why.contains(says), "{text}: {why}");
+        }
+        assert!(Settings::default().plan(Scenario::Burst).unwrap_err().contains("--buyers-url"));
+        assert!(toml::from_str::<Settings>("within = '5 parsecs'").is_err());
+        assert!(toml::from_str::<Settings>("buyrs = 5").is_err(), "a mistyped name is not passed over");
+    }
+
+    #[test]
+    fn times_are_read_as_they_are_written() {
+        for (text, ms) in [("250ms", 250), ("5s", 5_000), ("1.5m", 90_000), ("1h", 3_600_000), ("3", 3_000)] {
+            assert_eq!(time(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "ms", "-1s", "5d", "1e400s"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+}
