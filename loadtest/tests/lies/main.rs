@@ -94,7 +94,7 @@ async fn is_caught(lie: Lie, code: &str, times: u64, words: [&str; 2]) -> Report
     report
 }
 
-/// Mutation: a server that answers nobody passes, because nothing wrong was heard.
+/// Seen red when frames did not begin with their tag: then no socket's board was read, and none was compared.
 #[tokio::test]
 async fn the_honest_server_passes() {
     let (Played { status, said, report }, page) = play(Lie::None).await;
@@ -107,7 +107,7 @@ async fn the_honest_server_passes() {
     assert!(page.contains("通过") && page.contains("Pass"));
 }
 
-/// Mutations: occupying claims not counted by unit, nor the journal replayed.
+/// Mutation: neither the occupying claims counted by unit nor the journal's occupants watched.
 #[tokio::test]
 async fn a_home_sold_twice_is_caught() {
     is_caught(Lie::SellsTwice, "DOUBLE", 1, ["一房两卖", "homes sold twice"]).await;
@@ -125,7 +125,7 @@ async fn a_no_that_was_a_yes_is_caught() {
     is_caught(Lie::NoThatWasYes, "NO_WAS_YES", 1, ["说没抢到其实抢到", "noes that were a yes"]).await;
 }
 
-/// Mutation: taps that are still open left off the record.
+/// Mutation: a tap without an answer passed over.
 #[tokio::test]
 async fn a_tap_without_an_answer_is_caught() {
     let report = is_caught(Lie::Silent, "UNANSWERED", 1, ["没有答复的点击", "taps without an answer"]).await;

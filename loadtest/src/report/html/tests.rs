@@ -41,6 +41,8 @@ fn the_plots_are_drawn_as_they_were() {
         .map(|rest| rest.split("</svg>").next().unwrap().replace("><", ">\n<"))
         .collect();
     assert_eq!(drawings.len(), 7, "waits, answers, board, connects, sockets, processor, memory");
+    // Nobody left after the last one had connected. Mutation: a line that ends with the last change.
+    assert!(drawings[4].contains("L388 14\"") && drawings[4].contains(">T</text>"), "{}", drawings[4]);
     insta::assert_snapshot!(drawings[1]);
 }
 

@@ -259,6 +259,17 @@ mod tests {
         }
     }
 
+    /// Mutation: an error drawn to scale.
+    #[test]
+    fn one_error_among_thousands_is_seen() {
+        let mut out = Markup::default();
+        stacked(&mut out, "", &columns(&[row(0, 0, 9_000, 1)]).unwrap());
+        let drawn = out.finish();
+        let error = drawn.split("<rect class=\"error\"").nth(1).unwrap();
+        let height = error.split("height=\"").nth(1).unwrap().split('"').next().unwrap();
+        assert!(height.parse::<f64>().unwrap() >= ERROR_HEIGHT_MIN, "{height}");
+    }
+
     /// Mutations: the mean of a column, only the largest value of a column.
     #[test]
     fn neither_a_peak_nor_a_fall_is_averaged_away() {
