@@ -87,8 +87,7 @@ async fn cut_off(desk: &Desk) {
 
 /// A crash in the middle leaves the earlier state, and the next start removes the rest.
 ///
-/// Mutations that turned it red: `is_busy` always false together with a free mark (a second import wrote over the
-/// first one's ordinals); `sweep` without `remove_part`.
+/// Mutations that turned it red: `remove_part` that removes nothing; `registration_shown` without its condition.
 #[tokio::test]
 async fn a_cut_off_import_is_never_seen_and_goes_with_the_next_start() {
     let desk = Desk::new().await;
@@ -110,7 +109,7 @@ async fn a_cut_off_import_is_never_seen_and_goes_with_the_next_start() {
 
 /// A publication that comes in between freezes what was shown; the import finds its mark gone.
 ///
-/// Mutation that turned it red: `withdraw` without `remove_part`.
+/// Mutation that turned it red: `remove_part` that removes nothing.
 #[tokio::test]
 async fn a_publication_takes_nothing_of_an_import_under_way() {
     let desk = Desk::new().await;
@@ -125,6 +124,8 @@ async fn a_publication_takes_nothing_of_an_import_under_way() {
 }
 
 /// A browser closed in the middle of an upload leaves nothing, and blocks nobody.
+///
+/// Mutation that turned it red: `registration_shown` without its condition (the next import took half of it for stored).
 #[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_import_removes_what_it_wrote() {
     let desk = Arc::new(Desk::new().await);
