@@ -126,7 +126,7 @@ pub fn limit(name: &str) -> Option<Text> {
 }
 
 /// Final answers and what else came back, by the protocol's codes.
-const ANSWERS: [(&str, Text); 24] = [
+const ANSWERS: [(&str, Text); 29] = [
     ("YES", text("抢到", "got it")),
     ("TAKEN", text("已被选走", "taken")),
     ("QUOTA_USED", text("名额已用", "quota used")),
@@ -151,6 +151,11 @@ const ANSWERS: [(&str, Text); 24] = [
     ("UNKNOWN", text("结果待查（再问）", "unknown, asked again")),
     ("SILENCE", text("没有回音", "silence")),
     ("LINK_LOST", text("连接中断", "connection lost")),
+    ("ERROR", text("其他错误", "another error")),
+    ("CONNECT_FAILED", text("连不上", "could not connect")),
+    ("FRAME_UNKNOWN", text("看不懂的消息", "a frame outside the protocol")),
+    ("BOARD_GAP", text("销控更新有缺口（重新取）", "gap in the board, fetched again")),
+    ("SIGN_IN_FAILED", text("登录失败", "sign-in failed")),
 ];
 
 /// Nothing for a code that is not in the catalogue: the code itself then stands alone.
