@@ -83,7 +83,8 @@ impl Gateway {
             return Ok(open);
         }
         let (made, clock) = (Arc::clone(&live), self.parts.clock.clone());
-        let open = self.parts.backend.run(async move { Arc::new(Open::new(made, clock)) }).await?;
+        let making = async move { Arc::new(Open::new(made, clock)) };
+        let open = Box::pin(self.parts.backend.run(making)).await?;
         let mut known = self.open.write().unwrap_or_else(PoisonError::into_inner);
         // Whoever came first wins: rates are counted in one place only.
         let kept = known.entry(opening.clone()).or_insert_with(|| Arc::clone(&open));

@@ -67,9 +67,8 @@ pub async fn authenticate(gateway: &Gateway, session: &BuyerSession) -> Result<D
         return Ok(view);
     }
     let (buyers, session) = (gateway.parts.buyers.clone(), session.clone());
-    let authenticated =
-        gateway.parts.backend.run(async move { buyers.authenticate(&session, now).await }).await?;
-    authenticated.map_err(problems::buyer)
+    let asked = async move { buyers.authenticate(&session, now).await };
+    Box::pin(gateway.parts.backend.run(asked)).await?.map_err(problems::buyer)
 }
 
 impl FromRequestParts<Core> for Here {

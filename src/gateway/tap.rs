@@ -13,13 +13,14 @@ use super::problems;
 use super::routes::picks::key;
 use super::session;
 use super::wire;
-use crate::domain::ids::UnitOrd;
+use crate::domain::ids::{OpeningId, UnitOrd};
 use crate::http::address::ClientAddr;
 use crate::http::extract::{is_json, parse_json};
 use crate::http::shortcut::{Shortcut, read_whole};
 use crate::http::{Code, Problem};
 use crate::identity::buyers::DeviceRole;
 use crate::limits::BUYER_BODY_BYTES_MAX;
+use crate::opening::tried::Tried;
 
 pub const PATH: &str = "/api/v1/openings/{opening}/picks";
 
@@ -34,14 +35,13 @@ impl Shortcut for Tap {
         method == Method::POST && uri.query().is_none() && opening_of(uri.path()).is_some()
     }
 
-    async fn answer<B>(&self, request: Request<B>, client: ClientAddr) -> Result<Bytes, Problem>
+    async fn answer<B>(&self, request: &mut Request<B>, client: ClientAddr) -> Result<Bytes, Problem>
     where
-        B: hyper::body::Body<Data = Bytes> + Send,
+        B: hyper::body::Body<Data = Bytes> + Send + Unpin,
         B::Error: Send,
     {
-        let (parts, body) = request.into_parts();
-        let opening = opening_of(parts.uri.path()).ok_or(Code::NotFound)?;
-        pick(&self.0, opening, client, &parts.headers, body).await
+        let opening = opening_of(request.uri().path()).ok_or(Code::NotFound)?.parse();
+        pick(&self.0, opening.ok(), client, request).await
     }
 }
 
@@ -51,42 +51,46 @@ fn opening_of(path: &str) -> Option<&str> {
     opening.bytes().all(|b| b.is_ascii_alphanumeric()).then_some(opening)
 }
 
-/// One tap, from its headers to the JSON of its answer. A *no* is an answer like a *yes*.
+/// One tap, from its headers to the JSON of its answer. A *no* is an answer like a *yes*. `opening` is what the path
+/// names, if that is an id.
 pub async fn pick<B>(
     core: &Core,
-    opening: &str,
+    opening: Option<OpeningId>,
     client: ClientAddr,
-    headers: &axum::http::HeaderMap,
-    body: B,
+    request: &mut Request<B>,
 ) -> Result<Bytes, Problem>
 where
-    B: hyper::body::Body<Data = Bytes>,
+    B: hyper::body::Body<Data = Bytes> + Unpin,
 {
     core.lateness.admit(Instant::now())?;
     let gateway = &core.gateway;
-    let opened =
-        session::token(headers).map(|token| core.tokens.open(&gateway.parts.token_key, token, gateway.now()));
+    let opened = session::token(request.headers())
+        .map(|token| core.tokens.open(&gateway.parts.token_key, token, gateway.now()));
     if !matches!(opened, Some(Ok(_))) {
         gateway.addresses.check(client.network())?;
     }
     // Before the opening is looked for: a stranger learns nothing about it here.
     let opened = opened.ok_or(Code::NotSignedIn)?;
-    let open = gateway.find(&opening.parse().map_err(|_| Code::NotFound)?).await?;
+    let open = gateway.find(&opening.ok_or(Code::NotFound)?).await?;
     let opened = opened.map_err(session::refused)?;
     let session = session::of_opening(&opened, &open)?;
     let device = session::authenticate(gateway, session).await?;
 
-    if !is_json(headers) {
+    if !is_json(request.headers()) {
         return Err(Code::MediaType.into());
     }
-    let body = read_whole(body, BUYER_BODY_BYTES_MAX).await?;
+    let body = read_whole(request.body_mut(), BUYER_BODY_BYTES_MAX).await?;
     let wire::PickRequest { key: text, unit } = parse_json(&body)?;
     let key = key(&text)?;
     if device.role == DeviceRole::Viewer {
         return json(&wire::Answer::viewer_device(&key));
     }
     open.rates.pick(session.registration)?;
-    let picked = open.live.pick(session.registration, UnitOrd(unit), key.clone()).await;
+    let picked = match open.live.try_pick(session.registration, UnitOrd(unit), &key) {
+        Tried::Decided(picked) => picked,
+        // Boxed, so that the many who lose do not carry the size of the few who wait.
+        Tried::Waiting(waiting) => Box::pin(open.live.decided(waiting)).await,
+    };
     json(&wire::Answer::of(&key, &picked.map_err(problems::pick)?))
 }
 

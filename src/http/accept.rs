@@ -1,6 +1,5 @@
 //! The accept loop: our own, because `axum::serve` listens with a backlog of 128 and sets no time-out for heads.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -184,8 +183,7 @@ async fn converse<S: Shortcut>(
     // This task ends when a WebSocket takes the socket over; whoever serves that one keeps `Held`.
     let client = Arc::new(Client { peer, held: Some(Held(Arc::new(connection))) });
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let answer = service.clone().answer(request, Arc::clone(&client));
-        async move { Ok::<_, Infallible>(answer.await) }
+        service.clone().answer(request, Arc::clone(&client))
     });
     let mut builder = http1::Builder::new();
     builder

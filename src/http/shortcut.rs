@@ -31,11 +31,11 @@ pub trait Shortcut: Send + Sync + 'static {
     /// The JSON of a success, or the problem.
     fn answer<B>(
         &self,
-        request: axum::http::Request<B>,
+        request: &mut axum::http::Request<B>,
         client: ClientAddr,
     ) -> impl Future<Output = Result<Bytes, Problem>> + Send
     where
-        B: hyper::body::Body<Data = Bytes> + Send,
+        B: hyper::body::Body<Data = Bytes> + Send + Unpin,
         B::Error: Send;
 }
 
@@ -50,9 +50,13 @@ impl Shortcut for NoShortcut {
         false
     }
 
-    async fn answer<B>(&self, _request: axum::http::Request<B>, _client: ClientAddr) -> Result<Bytes, Problem>
+    async fn answer<B>(
+        &self,
+        _request: &mut axum::http::Request<B>,
+        _client: ClientAddr,
+    ) -> Result<Bytes, Problem>
     where
-        B: hyper::body::Body<Data = Bytes> + Send,
+        B: hyper::body::Body<Data = Bytes> + Send + Unpin,
         B::Error: Send,
     {
         Err(Code::NotFound.into())
@@ -60,11 +64,10 @@ impl Shortcut for NoShortcut {
 }
 
 /// The whole of a body that may have `bytes_max`. One that came in one piece, as nearly all do, is not copied.
-pub async fn read_whole<B>(body: B, bytes_max: usize) -> Result<Bytes, Problem>
+pub async fn read_whole<B>(body: &mut B, bytes_max: usize) -> Result<Bytes, Problem>
 where
-    B: hyper::body::Body<Data = Bytes>,
+    B: hyper::body::Body<Data = Bytes> + Unpin,
 {
-    let mut body = std::pin::pin!(body);
     let (mut first, mut gathered) = (Bytes::new(), Vec::new());
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(|_| Problem::malformed(""))?.into_data() else { continue };
@@ -103,11 +106,11 @@ mod tests {
                 .collect();
             StreamBody::new(stream::iter(frames))
         };
-        assert_eq!(read_whole(body(&[]), 8).await.unwrap(), "");
-        assert_eq!(read_whole(body(&["12345678"]), 8).await.unwrap(), "12345678");
-        assert_eq!(read_whole(body(&["123", "45", "678"]), 8).await.unwrap(), "12345678");
+        assert_eq!(read_whole(&mut body(&[]), 8).await.unwrap(), "");
+        assert_eq!(read_whole(&mut body(&["12345678"]), 8).await.unwrap(), "12345678");
+        assert_eq!(read_whole(&mut body(&["123", "45", "678"]), 8).await.unwrap(), "12345678");
         for too_long in [&["123456789"][..], &["1234", "5678", "9"]] {
-            assert_eq!(read_whole(body(too_long), 8).await.unwrap_err().code, Code::BodyTooLarge);
+            assert_eq!(read_whole(&mut body(too_long), 8).await.unwrap_err().code, Code::BodyTooLarge);
         }
     }
 }

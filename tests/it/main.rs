@@ -25,6 +25,7 @@ mod import;
 mod load;
 mod load_runs;
 mod metrics;
+mod overload;
 mod pick;
 mod prepare;
 mod rehearsal;

@@ -30,11 +30,10 @@ pub async fn pick(
     State(core): State<Core>,
     client: ClientAddr,
     params: RawPathParams,
-    request: Request,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    let opening = params.iter().find(|(name, _)| *name == "opening").map_or("", |(_, opening)| opening);
-    let (parts, body) = request.into_parts();
-    let json = tap::pick(&core, opening, client, &parts.headers, body).await?;
+    let opening = params.iter().find(|(name, _)| *name == "opening").and_then(|(_, id)| id.parse().ok());
+    let json = tap::pick(&core, opening, client, &mut request).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
 }
 

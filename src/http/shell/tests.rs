@@ -38,7 +38,8 @@ fn wrapped(wrap: &Wrap, router: Router) -> Service<NoShortcut> {
 /// Answers as over a connection from the trusted proxy, or from elsewhere.
 async fn ask_from(peer: &str, app: Service<NoShortcut>, request: Request) -> Response {
     let client = Arc::new(Client { peer: peer.parse().unwrap(), held: None });
-    app.answer(request, client).await.map(Body::new)
+    let Ok(answer) = app.answer(request, client).await;
+    answer.map(Body::new)
 }
 
 async fn ask(app: Service<NoShortcut>, request: Request) -> Response {

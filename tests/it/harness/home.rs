@@ -25,6 +25,8 @@ pub struct Home {
     database_url: Option<String>,
     /// The load tool that servers here may start; where none is named, there is none.
     pub loadtest: PathBuf,
+    /// Settings of the servers here beyond the usual ones, as environment variables.
+    pub settings: Vec<(&'static str, &'static str)>,
     /// The first server's ports, the same after each restart, as a buyer's page expects.
     pub buyers_port: u16,
     pub staff_port: u16,
@@ -46,7 +48,8 @@ impl Home {
         };
         let folder = tempfile::Builder::new().prefix("kaipan-it-").tempdir().unwrap();
         let loadtest = folder.path().join("no-load-tool");
-        Self { folder, database_url, loadtest, buyers_port: free_port(), staff_port: free_port() }
+        let settings = Vec::new();
+        Self { folder, database_url, loadtest, settings, buyers_port: free_port(), staff_port: free_port() }
     }
 
     pub fn data_dir(&self) -> PathBuf {
@@ -82,6 +85,7 @@ impl Home {
         if let Some(url) = &self.database_url {
             command.env("KAIPAN_DATABASE_URL", url);
         }
+        command.envs(self.settings.iter().copied());
         command
     }
 
