@@ -46,7 +46,7 @@ pub struct Core {
     pub gateway: Arc<Gateway>,
     pub hubs: Arc<Hubs>,
     pub tokens: Arc<Tokens>,
-    /// Every pick asks it first, over HTTP and WebSocket.
+    /// Every pick over HTTP asks it first; the hubs of sockets have their own.
     pub lateness: Arc<Lateness>,
 }
 

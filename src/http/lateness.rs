@@ -5,7 +5,8 @@
 //!                └──────────────── lateness: what a tap waits here ────────────────┘
 //! ```
 //!
-//! A timer of the loop's own stands in the same queue, so what it comes too late by is what everybody waits. A full hall
+//! A probe of the loop's own stands in the same queue, so what it comes too late by is what everybody waits. For requests
+//! it is a timer ([`watch`]); the sockets of a loop wait in a queue of their own, and have a probe of their own. A full hall
 //! that taps at one instant makes any loop late for a moment, and a moment later it has answered: that is what it is
 //! for. A loop that stays late has more to do than its core can. Then some picks are told to come back, cheaply, and the
 //! rest are answered.
@@ -27,14 +28,14 @@ use crate::limits::{
 };
 use crate::telemetry::names;
 
-/// `late_since` of a loop that is not late.
-const IN_TIME: u64 = u64::MAX;
+/// `late_since` of a loop that is not late, and `due` while no probe is under way.
+const NEVER: u64 = u64::MAX;
 
 /// One loop's lateness. Only its own loop writes and reads it, so relaxed atomics do: they are here because a task must
 /// be able to move between threads, and this one never does.
 pub struct Lateness {
     began: Instant,
-    /// When the timer is due next; it has not come yet.
+    /// When the probe that is under way should come.
     due_us: AtomicU64,
     /// What it was late by when it came last.
     last_us: AtomicU64,
@@ -55,9 +56,9 @@ impl Lateness {
     pub fn new(began: Instant) -> Self {
         Self {
             began,
-            due_us: AtomicU64::new(us(LATENESS_LOOK_PERIOD)),
+            due_us: AtomicU64::new(NEVER),
             last_us: AtomicU64::new(0),
-            late_since_us: AtomicU64::new(IN_TIME),
+            late_since_us: AtomicU64::new(NEVER),
             answered: AtomicU32::new(0),
             refused: AtomicU64::new(0),
             figures: Figures {
@@ -71,21 +72,25 @@ impl Lateness {
         us(now.saturating_duration_since(self.began))
     }
 
-    /// The timer has come; it will be due again one period from now.
-    fn look(&self, now: Instant) {
-        let (now_us, due_us) = (self.since_start(now), self.due_us.load(Ordering::Relaxed));
+    /// A probe is under way and should come at `due`.
+    pub fn expect(&self, due: Instant) {
+        self.due_us.store(self.since_start(due), Ordering::Relaxed);
+    }
+
+    /// The probe has come.
+    pub fn look(&self, now: Instant) {
+        let (now_us, due_us) = (self.since_start(now), self.due_us.swap(NEVER, Ordering::Relaxed));
         let late_us = now_us.saturating_sub(due_us);
         self.last_us.store(late_us, Ordering::Relaxed);
         if late_us <= us(LATE) {
-            self.late_since_us.store(IN_TIME, Ordering::Relaxed);
-        } else if self.late_since_us.load(Ordering::Relaxed) == IN_TIME {
+            self.late_since_us.store(NEVER, Ordering::Relaxed);
+        } else if self.late_since_us.load(Ordering::Relaxed) == NEVER {
             self.late_since_us.store(due_us, Ordering::Relaxed);
         }
-        self.due_us.store(now_us + us(LATENESS_LOOK_PERIOD), Ordering::Relaxed);
         self.figures.seconds.record(Duration::from_micros(late_us).as_secs_f64());
     }
 
-    /// What a request that is looked at now has waited, as far as the timer tells: as long as when it came last, or as
+    /// What a request that is looked at now has waited, as far as the probe tells: as long as when it came last, or as
     /// long as it is overdue.
     fn late_us(&self, now_us: u64) -> u64 {
         let overdue_us = now_us.saturating_sub(self.due_us.load(Ordering::Relaxed));
@@ -126,6 +131,7 @@ fn us(span: Duration) -> u64 {
 pub async fn watch(lateness: std::sync::Arc<Lateness>, drain: Drain) {
     let mut begun = std::pin::pin!(drain.begun());
     loop {
+        lateness.expect(Instant::now() + LATENESS_LOOK_PERIOD);
         tokio::select! {
             biased;
             () = &mut begun => return,
@@ -149,11 +155,14 @@ mod tests {
     impl Loop {
         fn new() -> Self {
             let began = Instant::now();
-            Self { lateness: Lateness::new(began), began }
+            let on = Self { lateness: Lateness::new(began), began };
+            on.lateness.expect(began + LATENESS_LOOK_PERIOD);
+            on
         }
 
         fn look(&self, at_ms: u32) {
             self.lateness.look(self.began + at_ms * MS);
+            self.lateness.expect(self.began + at_ms * MS + LATENESS_LOOK_PERIOD);
         }
 
         /// How many of a thousand picks at this moment are refused.
@@ -217,6 +226,14 @@ mod tests {
         let spread = times.iter().max().unwrap() - times.iter().min().unwrap();
         assert!(spread > (LATE_RETRY_MS_MAX - LATE_RETRY_MS_MIN) / 3, "{times:?}");
         assert!(retry_ms(5_000_000, 0) > retry_ms(300_000, 0), "later loops are given more time");
+    }
+
+    /// Mutation that turned it red: a probe that has come still counted as under way.
+    #[test]
+    fn a_loop_that_was_not_probed_for_a_while_is_not_late() {
+        let on = Loop::new();
+        on.lateness.look(on.began + 20 * MS);
+        assert_eq!(on.refused(5_000), 0);
     }
 
     /// The timer stands in the queue behind everybody else's work.

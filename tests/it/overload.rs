@@ -94,7 +94,8 @@ async fn op_41_a_loop_that_stays_late_refuses_some_with_a_time_and_stays_healthy
     let server = home.serve().await;
     // A rehearsal, whose buyers may tap as often as they like; it starts later, so that a tap costs the database nothing.
     let sale = Sale::publish(&server, &Plan::default()).await;
-    let copy = sale.admin.post(&sale.path("/rehearsals"), json!({"buyers": 20, "start_in_s": 3_000})).await.ok();
+    let copy =
+        sale.admin.post(&sale.path("/rehearsals"), json!({"buyers": 20, "start_in_s": 3_000})).await.ok();
     let path = format!("/api/v1/openings/{}", copy["id"].as_str().unwrap());
     let made = sale.admin.post(&format!("{path}/sessions"), json!({"first": 0, "count": 20})).await.ok();
     let tokens: Vec<&str> =

@@ -189,6 +189,7 @@ impl Hub {
             return Ok(Admitted::Viewer(key));
         }
         if is_pick {
+            self.lateness.admit(self.now.into_std())?;
             self.open.rates.pick(who)?;
         } else {
             self.open.rates.ask(who)?;

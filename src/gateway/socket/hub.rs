@@ -32,8 +32,11 @@ use super::place::{Place, ToLoop};
 use super::tell::encode;
 use crate::gateway::core::Gateway;
 use crate::gateway::open::Open;
+use crate::http::lateness::Lateness;
 use crate::identity::buyers::DeviceEvent;
-use crate::limits::{SOCKET_DRAIN_TIMEOUT, SOCKET_PING_PERIOD, SOCKET_READ_BYTES, SOCKET_SILENCE_MAX};
+use crate::limits::{
+    LATENESS_LOOK_PERIOD, SOCKET_DRAIN_TIMEOUT, SOCKET_PING_PERIOD, SOCKET_READ_BYTES, SOCKET_SILENCE_MAX,
+};
 use crate::opening::board::Tick;
 use crate::opening::memory::Applied;
 
@@ -43,6 +46,9 @@ const STILL_HERE_PERIOD: Duration = Duration::from_millis(500);
 /// How often a part of the members is looked after, and how many parts there are: each member once a second.
 const SWEEP_PERIOD: Duration = Duration::from_millis(250);
 const SWEEP_PARTS: usize = 4;
+
+/// The kernel's word on the hub's own probe, which waits among the sockets' for the hub to come to it.
+const PROBE: mio::Token = mio::Token(usize::MAX);
 
 /// Events of the kernel that are taken before the hub looks at anything else.
 const EVENTS_AT_ONCE: usize = 256;
@@ -80,6 +86,11 @@ pub struct Hub {
     pub(super) unread: Vec<Id>,
     /// Everybody goes; who still waits for an answer, until then.
     pub(super) leaving: Option<Instant>,
+    /// How late the hub comes to its sockets.
+    pub(super) lateness: Lateness,
+    probe: mio::Waker,
+    /// The probe is under way.
+    is_probed: bool,
     registry: mio::Registry,
     part: usize,
 }
@@ -88,6 +99,7 @@ impl Hub {
     pub fn new(gateway: Arc<Gateway>, open: Arc<Open>) -> io::Result<(Self, Io)> {
         let poll = mio::Poll::new()?;
         let registry = poll.registry().try_clone()?;
+        let probe = mio::Waker::new(&registry, PROBE)?;
         #[expect(
             deprecated,
             reason = "its unsafe heir asks what mio keeps: a Poll owns one descriptor to its end"
@@ -106,6 +118,9 @@ impl Hub {
             out: Vec::new(),
             unread: Vec::new(),
             leaving: None,
+            lateness: Lateness::new(std::time::Instant::now()),
+            probe,
+            is_probed: false,
             registry,
             part: 0,
         };
@@ -118,6 +133,8 @@ impl Hub {
         let mut drains = std::pin::pin!(drain.begun());
         let mut sweep = interval(SWEEP_PERIOD);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut probes = interval(LATENESS_LOOK_PERIOD);
+        probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut still_here = interval(STILL_HERE_PERIOD);
         while self.leaving.is_none() || !self.members.is_empty() {
             tokio::select! {
@@ -171,6 +188,7 @@ impl Hub {
                         ToLoop::Replaced(place) => self.replace(&place),
                     }
                 }
+                _ = probes.tick(), if !self.is_probed => self.send_probe(),
                 _ = sweep.tick() => {
                     self.wake();
                     self.sweep();
@@ -198,6 +216,17 @@ impl Hub {
         }
     }
 
+    /// Asks the kernel to say a word to ourselves, behind all that it has to say already.
+    fn send_probe(&mut self) {
+        match self.probe.wake() {
+            Ok(()) => {
+                self.is_probed = true;
+                self.lateness.expect(std::time::Instant::now());
+            }
+            Err(error) => tracing::debug!(%error, "the hub could not probe itself"),
+        }
+    }
+
     pub(super) fn wake(&mut self) {
         self.now = Instant::now();
     }
@@ -215,6 +244,11 @@ impl Hub {
         let mut count = 0;
         for event in events.iter() {
             count += 1;
+            if event.token() == PROBE {
+                self.is_probed = false;
+                self.lateness.look(std::time::Instant::now());
+                continue;
+            }
             let to_end = event.is_read_closed() || event.is_error();
             self.serve(Id::of_token(event.token()), |hub, id, member| {
                 if event.is_writable() && !member.line.is_free() {
