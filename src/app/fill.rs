@@ -110,7 +110,7 @@ impl Filling<'_> {
             tx,
             &numbered,
             "INSERT INTO property (id, org_id, project_id, kind, building, section, floor, room) VALUES ",
-            "(#, #, #, 'home', '1#', '', '1', #)",
+            "(#, #, #, 'home', 'A', '', '1', #)",
             "",
             [],
             |(ord, id)| [*id, &org, project, ord.to_string()]
@@ -120,7 +120,7 @@ impl Filling<'_> {
             &numbered,
             "INSERT INTO unit (opening_id, ord, org_id, property_id, kind, building, section, floor, room, layout, facing,
                 gross_area_centi, inner_area_centi, unit_price_fen, total_fen, remarks) VALUES ",
-            "(#, #, #, #, 'home', '1#', '', '1', #, 'A', '', 9000, 7500, 1000000, 90000000, '')",
+            "(#, #, #, #, 'home', 'A', '', '1', #, 'A', '', 9000, 7500, 1000000, 90000000, '')",
             "",
             [],
             |(ord, id)| [self.opening, *ord, &org, *id, ord.to_string()]

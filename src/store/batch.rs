@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 /// Rows of one statement, largest first. 128 rows of the widest insert stay far below SQLite's 32,766 parameters.
 pub(crate) const SIZES: [usize; 4] = [128, 32, 8, 1];
 
-/// The text of one statement in each of its sizes. `#` stands for a parameter.
+/// The text of one statement in each of its sizes. `#` stands for a parameter, inside quotes too: write none there.
 pub(crate) struct Text {
     /// Up to the rows; its parameters are bound once a statement.
     head: &'static str,
