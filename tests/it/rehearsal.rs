@@ -35,8 +35,8 @@ async fn sessions(admin: &Api, opening: &Value, first: i64, count: i64) -> Vec<(
 
 /// OP-38: the copy sells to simulated buyers what the source sells to real ones, and neither touches the other; no
 /// real person is in it; buyers do not come across it; its truth is told over HTTP as the command line prints it.
-/// Mutations caught: `Intent::Rehearsal` stored as a sale (the second pick is TAKEN by the property), the source's
-/// names copied, the public list unfiltered, a comma between the pages of the journal left out.
+/// Mutations caught: claims not stored as a rehearsal's (the second pick is TAKEN by the property), the public list
+/// unfiltered.
 #[rstest]
 #[case::sqlite(Database::Sqlite)]
 #[case::postgres(Database::Postgres)]
