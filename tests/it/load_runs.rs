@@ -60,7 +60,7 @@ async fn written(path: &std::path::Path) -> String {
 
 /// OP-94: the child gets its pass by the environment and nothing else of the server's; the pass opens its rehearsal
 /// alone and dies with the run; stopping ends the child, keeps the record and clears the copy.
-/// Mutations caught: the token among the arguments; `opens` always true; `update(.., None)` left out; the copy left.
+/// Mutations caught: the token among the arguments; `opens` true for any opening; the copy left.
 #[tokio::test]
 async fn op_94_a_runs_pass_opens_its_rehearsal_alone_and_dies_with_it() {
     // exec: the process that is stopped is the one that reads the pipe.
