@@ -118,7 +118,7 @@ async fn op_94_a_runs_pass_opens_its_rehearsal_alone_and_dies_with_it() {
 }
 
 /// OP-94: what the tool wrote is kept, listed and shown under a policy that lets it run nothing; a tool that fails is
-/// quoted. Mutations caught: the shell's own policy over the report's; `Failed` told as `Done`.
+/// quoted. Mutation caught: the shell's own policy over the report's.
 #[tokio::test]
 async fn op_94_a_report_is_kept_and_shown_and_a_failure_says_why() {
     let report = json!({

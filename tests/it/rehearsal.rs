@@ -239,3 +239,28 @@ async fn op_38_rehearsals_are_bounded_and_can_be_cleared() {
     server.buyers().get(&path(&copies[0], "")).await.refused(404, "NOT_FOUND");
     server.buyers().get(&path(&copies[1], "")).await.ok();
 }
+
+/// OP-38: the command line makes a rehearsal without a console, while no server runs on the data.
+#[tokio::test]
+async fn op_38_a_rehearsal_is_made_by_a_command() {
+    let home = Home::new(Database::Sqlite).await;
+    let server = home.serve().await;
+    let sale = Sale::publish(&server, &Plan { starts_in_ms: 3_600_000, ..Plan::default() }).await;
+    server.stop().await;
+    let rehearse = ["opening", "rehearse", "--opening", &sale.opening];
+    let with = |more: &[&'static str]| [rehearse.as_slice(), more].concat();
+    let refused = home.run(&with(&["--buyers", "0"])).await;
+    assert!(!refused.status.success());
+    assert_eq!(String::from_utf8_lossy(&refused.stderr), "kaipan: --buyers must be from 1 to 50000\n");
+    let made = home.run(&with(&["--buyers", "3", "--start-in", "5m", "--open-for", "10m", "--json"])).await;
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    assert_eq!((&made["rehearsal"], &made["registrations"]["total"]), (&json!(true), &json!(3)), "{made}");
+
+    let server = home.serve().await;
+    let admin = admin(&server).await;
+    assert_eq!(sessions(&admin, &made, 0, 10).await.len(), 3);
+    let log = admin.get(&format!("/api/v1/log?opening={}", sale.opening)).await.ok();
+    let newest = &log["entries"][0];
+    assert_eq!((&newest["action"], &newest["staff"]), (&json!("REHEARSAL_CREATED"), &json!("command line")));
+}
