@@ -1,5 +1,6 @@
-//! The clock that opens the gate: wall time until the opening is armed, from then on a frozen pair of database time
-//! and monotonic time, which no step of the wall moves.
+//! The clock that opens the gate: database time until the opening is armed, from then on a frozen pair of database time
+//! and monotonic time, which no step of the wall moves. On SQLite the database's time is this machine's wall; on Postgres
+//! the wall of a gateway never counts, not even in the moment before its first heartbeat.
 
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
@@ -22,17 +23,30 @@ impl Anchor {
 pub struct OpeningClock {
     clock: Clock,
     anchor: ArcSwapOption<Anchor>,
+    /// What a database elsewhere said last. Counts until a pair is frozen.
+    heard: ArcSwapOption<Anchor>,
 }
 
 impl OpeningClock {
     pub fn new(clock: Clock) -> Self {
-        Self { clock, anchor: ArcSwapOption::empty() }
+        Self { clock, anchor: ArcSwapOption::empty(), heard: ArcSwapOption::empty() }
     }
 
     pub fn now(&self) -> Micros {
-        match &*self.anchor.load() {
-            Some(anchor) => anchor.now(self.clock.mono()),
+        if let Some(anchor) = &*self.anchor.load() {
+            return anchor.now(self.clock.mono());
+        }
+        match &*self.heard.load() {
+            Some(heard) => heard.now(self.clock.mono()),
             None => self.clock.wall(),
+        }
+    }
+
+    /// A database elsewhere just said its time. However long the answer took, this is behind the truth by no more than
+    /// that and never ahead of it: a gate may open by it.
+    pub fn hear(&self, database_now: Micros) {
+        if self.anchor.load().is_none() {
+            self.heard.store(Some(Arc::new(self.pair_with(database_now))));
         }
     }
 
@@ -65,6 +79,24 @@ pub fn boot_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Found by `it`'s steps of the clock: a gateway that started just before the sale on a machine ten seconds fast
+    /// sold until its first heartbeat.
+    #[tokio::test(start_paused = true)]
+    async fn what_the_database_says_counts_before_the_wall() {
+        let source = Clock::virtual_at(Micros::from_secs(1_010));
+        let clock = OpeningClock::new(source.clone());
+        clock.hear(Micros::from_secs(1_000));
+        assert_eq!(clock.now(), Micros::from_secs(1_000));
+        source.step_wall(Micros::from_secs(600));
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        assert_eq!(clock.now(), Micros::from_secs(1_001));
+        clock.hear(Micros::from_secs(990));
+        assert_eq!(clock.now(), Micros::from_secs(990), "the database was set right");
+        clock.freeze(clock.pair_with(Micros::from_secs(991)));
+        clock.hear(Micros::from_secs(5_000));
+        assert_eq!(clock.now(), Micros::from_secs(991), "frozen");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_frozen_clock_ignores_steps_of_the_wall_and_the_gate_never_opens_early() {

@@ -89,7 +89,12 @@ impl Live {
 
     /// The time by which deadlines are judged.
     async fn ledger_now(&self) -> Result<Micros, StoreError> {
-        if self.ledger.is_embedded() { Ok(self.now()) } else { self.ledger.now().await }
+        if self.ledger.is_embedded() {
+            return Ok(self.now());
+        }
+        let said = self.ledger.now().await?;
+        self.clock.hear(said);
+        Ok(said)
     }
 
     /// Ten minutes before the start (or at once, if that is past) the opening's clock is frozen.
@@ -99,7 +104,7 @@ impl Live {
         if !due || self.clock.anchor().is_some() {
             return Ok(());
         }
-        // Until then the wall counts; the next heartbeat tries again.
+        // Until then the clock follows what the database says; the next heartbeat tries again.
         let Some(database_now) = self.database_time().await? else { return Ok(()) };
         let pair = self.clock.pair_with(database_now);
         let anchor = self.ledger.is_embedded().then(|| (pair.wall, pair.mono, boot_id()));

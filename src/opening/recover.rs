@@ -82,11 +82,16 @@ pub async fn start(
     }
     let seq = head.next_seq - 1;
     let memory = Memory::recovered(seq, claims, &facts, &inventory);
+    let clock = opening_clock(clock, &head);
+    if !ledger.is_embedded() {
+        // Before a buyer can ask: this machine's own wall may be seconds ahead.
+        clock.hear(ledger.now().await?);
+    }
     let (jobs, queue) = mpsc::channel(COMMIT_QUEUE);
     let live = Arc::new(Live::new(Parts {
         facts,
         ledger,
-        clock: opening_clock(clock, &head),
+        clock,
         control: control_of(&head)?,
         inventory,
         memory,
