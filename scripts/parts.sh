@@ -108,6 +108,12 @@ part_soak_sim() {
     cargo nextest run --locked --lib --target-dir target/soak --config profile.dev.opt-level=2 -E 'test(simulator)'
 }
 
+# The clients of tests/it/hostile in the numbers that an opening has to stand, and those that take minutes.
+part_soak_hostile() {
+  binaries
+  KAIPAN_HOSTILE=full cargo test --locked --test it -- hostile --include-ignored --skip server_process --test-threads 1
+}
+
 # Each repetition is ten kills on each database, with a seed of its own.
 part_soak_kill() {
   local round

@@ -60,21 +60,27 @@ pub enum ServeError {
 
 /// Serves until SIGTERM or SIGINT, then drains. Everything that can be refused is refused before a door opens.
 pub fn serve(config: &Config) -> Result<(), ServeError> {
+    serve_by(config, Clock::system())
+}
+
+/// The same by a clock that somebody else holds too: a test steps its wall as a time service would. No command and no
+/// setting leads here.
+pub fn serve_by(config: &Config, clock: Clock) -> Result<(), ServeError> {
     telemetry::init_logs(config.log_format, &config.log)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     files::raise_limit();
-    let metrics = Metrics::install(Clock::system().wall().0 as f64 / 1e6)?;
+    let metrics = Metrics::install(clock.wall().0 as f64 / 1e6)?;
     let backend = Builder::new_multi_thread().enable_all().thread_name("backend").build()?;
-    let served = backend.block_on(run(config, metrics));
+    let served = backend.block_on(run(config, clock, metrics));
     // Whatever still runs after the drain had its time; it must not keep the process.
     backend.shutdown_timeout(limits::DRAIN_TIMEOUT);
     served
 }
 
-async fn run(config: &Config, metrics: Metrics) -> Result<(), ServeError> {
-    let services = Services::build(config).await?;
+async fn run(config: &Config, clock: Clock, metrics: Metrics) -> Result<(), ServeError> {
+    let services = Services::build(config, clock).await?;
     let drain = Drain::default();
     services.start_upkeep(&metrics, &drain);
 
@@ -119,8 +125,7 @@ struct Services {
 }
 
 impl Services {
-    async fn build(config: &Config) -> Result<Self, ServeError> {
-        let clock = Clock::system();
+    async fn build(config: &Config, clock: Clock) -> Result<Self, ServeError> {
         let data = OpenData::open(&config.data, clock.clone(), "kaipan serve").await?;
         let (db, vault) = (&data.db, &data.vault);
         let outbox = Outbox::new(db.clone(), Arc::clone(vault), Sender::Outbox);

@@ -10,17 +10,17 @@ use serde_json::Value;
 use crate::client::{Burst, Burster, Line, Tap, Tapper, answers};
 use crate::harness::{Books, Buyer, Database, Home, Plan, Sale, Server};
 
-const BUYERS: usize = 200;
+pub const BUYERS: usize = 200;
 
 /// A published opening, its start past, and everyone signed in.
-struct Hall {
-    home: Home,
+pub struct Hall {
+    pub home: Home,
     sale: Sale,
     buyers: Vec<Buyer>,
 }
 
 impl Hall {
-    async fn open(database: Database, plan: Plan) -> (Self, Server) {
+    pub async fn open(database: Database, plan: Plan) -> (Self, Server) {
         let home = Home::new(database).await;
         let server = home.serve().await;
         let sale = Sale::publish(&server, &plan).await;
@@ -33,7 +33,7 @@ impl Hall {
     }
 
     /// Everybody taps `taps` units drawn from `units`.
-    fn burst(&self, name: &str, taps: usize, units: std::ops::Range<u64>, rng: &mut StdRng) -> Burst {
+    pub fn burst(&self, name: &str, taps: usize, units: std::ops::Range<u64>, rng: &mut StdRng) -> Burst {
         let tapper = |(buyer, person): (&Buyer, _)| {
             let registration = person;
             let tap = |n| Tap {
@@ -57,7 +57,7 @@ impl Hall {
     }
 
     /// What the client process saw against what the database holds.
-    async fn faults(&self, record: &[Line]) -> Vec<String> {
+    pub async fn faults(&self, record: &[Line]) -> Vec<String> {
         let books = Books::read(&self.home, &self.sale.opening).await;
         let mut faults = books.faults();
         let answers = answers(record);
@@ -99,7 +99,7 @@ impl Hall {
     }
 }
 
-fn count(answers: &BTreeMap<Tap, Value>, what: &str) -> usize {
+pub fn count(answers: &BTreeMap<Tap, Value>, what: &str) -> usize {
     answers.values().filter(|answer| answer["answer"] == what).count()
 }
 

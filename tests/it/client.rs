@@ -50,6 +50,11 @@ pub enum Line {
     Tapped(Tap),
     /// The final answer: yes or no, never `in_progress` or `unknown`.
     Answered(Tap, Value),
+    /// The socket ended under the buyer, with this close code if with any.
+    Left {
+        registration: String,
+        close_code: Option<u16>,
+    },
 }
 
 /// The running client process.
@@ -149,7 +154,9 @@ async fn tap_all(port: u16, opening: &str, tapper: Tapper, record: &Mutex<File>)
             };
             match answer {
                 Ok(frame) => break frame,
-                Err(_) => {
+                Err(end) => {
+                    let registration = tapper.registration.clone();
+                    write(record, &Line::Left { registration, close_code: end.close_code() });
                     link = connect(port, opening, &tapper.token).await;
                     sent = link.ask(&tap.key).await.map_err(Ended::Broken);
                 }

@@ -21,6 +21,7 @@ mod feed;
 mod frames;
 mod harness;
 mod hold;
+mod hostile;
 mod import;
 mod load;
 mod load_runs;

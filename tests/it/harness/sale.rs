@@ -184,10 +184,18 @@ impl Buyer {
         format!("/api/v1/openings/{}{rest}", self.opening)
     }
 
-    /// One tap, and what comes of it: `in_progress` is repeated, `unknown` asked about.
+    /// One tap, and what comes of it: `in_progress` is repeated, `unknown` asked about, `SLOW_DOWN` waited for.
     pub async fn pick(&self, key: &str, unit: u64) -> Value {
         let path = self.path("/picks");
-        let pick = async || self.api.post(&path, json!({"key": key, "unit": unit})).await.ok();
+        let pick = async || loop {
+            let reply = self.api.post(&path, json!({"key": key, "unit": unit})).await;
+            if reply.status != 429 {
+                return reply.ok();
+            }
+            // On a busy machine a loop may ask to come back.
+            let wait_ms = reply.refused(429, "SLOW_DOWN")["retry_after_ms"].as_u64().unwrap();
+            sleep(Duration::from_millis(wait_ms)).await;
+        };
         let mut answer = pick().await;
         loop {
             answer = match answer["answer"].as_str() {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::process::Child;
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::api::Api;
@@ -34,12 +34,22 @@ impl Home {
     }
 
     async fn serve_on(&self, buyers_port: u16, staff_port: u16) -> Result<Server, String> {
+        let mut command = self.command();
+        command.arg("serve");
+        self.serve_by(command, buyers_port, staff_port).await
+    }
+
+    /// Starts `command`, a server that reads this home's settings from its environment, and waits until it is ready.
+    pub async fn serve_by(
+        &self,
+        mut command: Command,
+        buyers_port: u16,
+        staff_port: u16,
+    ) -> Result<Server, String> {
         let log = self.file(&format!("serve-{buyers_port}.log"));
         // Appended to: a restart's words stand after those of the process that was killed.
         let out = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let child = self
-            .command()
-            .arg("serve")
+        let child = command
             .env("KAIPAN_BUYERS_LISTEN", format!("127.0.0.1:{buyers_port}"))
             .env("KAIPAN_STAFF_LISTEN", format!("127.0.0.1:{staff_port}"))
             .stdout(out.try_clone().unwrap())
@@ -70,6 +80,11 @@ impl Server {
     /// The staff's door, without a session.
     pub fn staff(&self) -> Api {
         Api::new(self.staff_port)
+    }
+
+    /// The process's standard input, where the command asked for one.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("a piped standard input")
     }
 
     async fn is_ready(&self) -> bool {
