@@ -397,3 +397,65 @@ async fn a_reader_that_falls_behind_is_skipped_to_the_newest_board() {
     }
     assert!((1..190).contains(&snapshots), "{snapshots} of 190 that were asked for");
 }
+
+/// A reader that never reads holds a seat and some kernel memory for fifteen seconds, and not for ever.
+/// Mutation that turned it red: the sweep not looking at how long a line has stalled.
+#[tokio::test]
+async fn a_reader_that_never_reads_is_cut() {
+    let home = Home::new(Database::Sqlite).await;
+    let server = home.serve().await;
+    let sale = Sale::publish(&server, &Plan { homes: 3_000, ..Plan::default() }).await;
+    let mut asleep = Raw::open_with(&server, &sale, b"", Some(4_096)).await;
+    let _awake = Raw::open(&server, &sale, b"").await;
+    asleep.say(&frame(TEXT, br#"{"t":"snapshot"}"#).repeat(190)).await;
+    let stalled = Instant::now();
+    while sockets(&server).await != 1 {
+        assert!(stalled.elapsed() < Duration::from_secs(25), "still there");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    assert!(stalled.elapsed() > Duration::from_secs(13), "{:?}", stalled.elapsed());
+}
+
+/// How many onlookers' sockets the server counts.
+async fn sockets(server: &Server) -> u64 {
+    figure(server, r#"kaipan_sockets{kind="anonymous"}"#).await
+}
+
+/// One line of `/metrics`.
+async fn figure(server: &Server, name: &str) -> u64 {
+    let page = server.buyers().get("/metrics").await.text();
+    let line = page.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}"));
+    line.trim().parse::<f64>().unwrap() as u64
+}
+
+/// What an idle socket costs, and that it is given back: round after round the same.
+/// Mutation that turned it red: a read buffer of 16 KiB kept with each member.
+#[tokio::test]
+async fn idle_sockets_cost_little_and_give_it_back() {
+    const SOCKETS: u64 = 1_000;
+    let (_home, server, sale) = sale().await;
+    let resident = async || figure(&server, "process_resident_memory_bytes").await;
+    let mut rounds = Vec::new();
+    for _ in 0..4 {
+        let before = resident().await;
+        let mut open = Vec::new();
+        for _ in 0..SOCKETS {
+            open.push(Raw::open(&server, &sale, b"").await);
+        }
+        rounds.push((resident().await.saturating_sub(before), before));
+        for mut raw in open {
+            raw.say(&goodbye()).await;
+            assert_eq!(raw.next().await, BYE);
+        }
+        let left = Instant::now();
+        while sockets(&server).await > 0 {
+            assert!(left.elapsed() < WITHIN, "sockets stay");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let (first_cost, _) = rounds[0];
+    assert!(first_cost < SOCKETS * 12 * 1_024, "{rounds:?}");
+    // The first round also pays for what every later one uses again.
+    let grown = resident().await.saturating_sub(rounds[2].1);
+    assert!(grown < SOCKETS * 1_024, "{grown} bytes since the third round: {rounds:?}");
+}

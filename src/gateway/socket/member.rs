@@ -51,6 +51,7 @@ pub struct Joining {
 }
 
 /// Why the conversation is over.
+#[derive(Debug, Clone, Copy)]
 pub enum End {
     /// The client left, or its socket broke: nobody to say goodbye to.
     Gone,

@@ -67,8 +67,11 @@ fn outcome(bytes: &[u8]) -> Outcome {
     whole
 }
 
-/// One line a case: frames → what is heard, and the code it is refused with.
-fn check(cases: &[(&str, Vec<Vec<u8>>, &[&str], Option<u16>)]) {
+/// A name, frames, what is heard, and the code they are refused with.
+type Case<'a> = (&'a str, Vec<Vec<u8>>, &'a [&'a str], Option<u16>);
+
+/// One line a case.
+fn check(cases: &[Case<'_>]) {
     for (name, frames, said, refused) in cases {
         let (heard, end) = outcome(&frames.concat());
         assert_eq!(heard, *said, "{name}");
@@ -310,8 +313,8 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     let payload = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..8),
         "[a-z{}二]{0,40}".prop_map(String::into_bytes),
-        prop::collection::vec(b'a'..b'z', 120..140),
-        prop::collection::vec(b'a'..b'z', 4_000..4_200),
+        prop::collection::vec(b'a'..=b'z', 120..140),
+        prop::collection::vec(b'a'..=b'z', 4_000..4_200),
     ];
     let first = prop_oneof![
         4 => prop::sample::select(vec![TEXT, TEXT_BEGINS, GOES_ON, ENDS, PING, PONG, CLOSE]),
