@@ -135,3 +135,39 @@ async fn a_withdrawn_opening_sends_its_sockets_away() {
     assert_eq!(again.frame("hello").await["device"], "picks", "the session is still good");
     again.frame("snapshot").await;
 }
+
+/// OP-41: twenty buyers win at once, on all cores, with ticks in between: each is told by an answer before any board says
+/// so. The answers lie ready in the hub when the tick comes; nothing but its order sends them first.
+#[tokio::test]
+async fn no_board_shows_a_pick_before_its_buyer_was_told() {
+    let (_home, server, sale) =
+        planned(&Plan { homes: 60, buyers: 20, homes_each: 3, ..Plan::default() }).await;
+    let mut links = Vec::new();
+    for n in 0..20 {
+        links.push(sale.link(&server, &sale.buyer(n).await).await);
+    }
+    sale.started().await;
+    let mut taps = tokio::task::JoinSet::new();
+    for (n, mut link) in links.into_iter().enumerate() {
+        taps.spawn(async move {
+            for round in 0..3 {
+                let (unit, key) = (n * 3 + round, format!("told-{n:04}-{round}"));
+                link.pick(&key, unit as u64).await.unwrap();
+                let mut is_told = false;
+                loop {
+                    let frame = link.next().await.unwrap();
+                    if frame["t"] == "answer" {
+                        assert_eq!((&frame["key"], &frame["answer"]), (&json!(key), &json!("yes")));
+                        is_told = true;
+                    }
+                    let changes = frame["u"].as_array().into_iter().flatten().step_by(2);
+                    if frame["t"] == "board" && changes.into_iter().any(|changed| *changed == json!(unit)) {
+                        assert!(is_told, "the board came first");
+                        break;
+                    }
+                }
+            }
+        });
+    }
+    taps.join_all().await;
+}

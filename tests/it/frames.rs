@@ -181,7 +181,8 @@ enum Chop {
 async fn sale() -> (Home, Server, Sale) {
     let home = Home::new(Database::Sqlite).await;
     let server = home.serve().await;
-    let sale = Sale::publish(&server, &Plan::default()).await;
+    // So far ahead that the opening says nothing meanwhile.
+    let sale = Sale::publish(&server, &Plan { starts_in_ms: 3_000_000, ..Plan::default() }).await;
     (home, server, sale)
 }
 
