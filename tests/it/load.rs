@@ -20,15 +20,24 @@ async fn load_tool() -> PathBuf {
 }
 
 async fn run(home: &Home, token: &str, opening: &str, arguments: &[&str], out: &Path) -> (Output, Value) {
+    let mut command = loading(home, token, opening, arguments, out).await;
+    let output = tokio::time::timeout(Duration::from_secs(120), command.output()).await.unwrap().unwrap();
+    (output, report(out))
+}
+
+async fn loading(home: &Home, token: &str, opening: &str, arguments: &[&str], out: &Path) -> Command {
     let mut command = Command::new(load_tool().await);
     command.args(arguments).arg("--out").arg(out);
     command.args(["--opening", opening, "--threads", "2", "--seed", "7", "--p99", "10s"]);
     command.args(["--buyers-url", &format!("http://127.0.0.1:{}", home.buyers_port)]);
     command.args(["--staff-url", &format!("http://127.0.0.1:{}", home.staff_port)]);
     command.env("KAIPAN_LOADTEST_TOKEN", token).kill_on_drop(true);
-    let output = tokio::time::timeout(Duration::from_secs(120), command.output()).await.unwrap().unwrap();
+    command
+}
+
+fn report(out: &Path) -> Value {
     let report = std::fs::read(out.join("report.json")).unwrap_or_default();
-    (output, serde_json::from_slice(&report).unwrap_or_default())
+    serde_json::from_slice(&report).unwrap_or_default()
 }
 
 fn said(output: &Output) -> String {
@@ -100,4 +109,49 @@ async fn op_1_a_burst_is_audited_answer_by_answer() {
         audit.arg("audit").arg("--record").arg(&record).arg("--truth").arg(&truth);
         assert_eq!(audit.output().await.unwrap().status.success(), clean, "{opening}");
     }
+}
+
+/// A server that is killed in the middle of a load: whoever had tapped asks for the truth, everybody comes back, and in
+/// the end every tap has its answer and the audit is clean.
+/// Mutation that turned it red: no timer for connecting again.
+#[tokio::test]
+async fn op_41_a_load_outlives_a_killed_server() {
+    let home = Home::new(Database::Sqlite).await;
+    let server = home.serve().await;
+    let sale = Sale::publish(&server, &Plan { homes: 200, buyers: 3, ..Plan::default() }).await;
+    let out = home.file("load");
+    let arguments =
+        ["soak", "--rehearse", "--buyers", "80", "--per-s", "60", "--for", "6s", "--over-http", "10"];
+    let mut command = loading(&home, sale.admin.token().unwrap(), &sale.opening, &arguments, &out).await;
+    command.args(["--lag", "5s", "--connect-per-s", "200"]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let child = command.spawn().unwrap();
+    let output = tokio::spawn(async move { child.wait_with_output().await.unwrap() });
+
+    // Somebody in the copy has a home: the load is under way.
+    let copy = async {
+        loop {
+            let listed = sale.admin.get("/api/v1/openings").await.ok();
+            let openings = listed["openings"].as_array().unwrap();
+            if let Some(copy) = openings.iter().find(|one| one["rehearsal"] == true) {
+                let id = copy["id"].as_str().unwrap().to_owned();
+                let board = server.buyers().get(&format!("/api/v1/openings/{id}/board")).await.ok();
+                if board["status"].as_str().unwrap().contains('1') {
+                    return id;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), copy).await.expect("the load begins");
+    server.kill().await;
+    let _back = home.serve().await;
+
+    let output = tokio::time::timeout(Duration::from_secs(120), output).await.unwrap().unwrap();
+    let report = report(&out);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!((&report["verdict"], &report["unanswered"]), (&json!("pass"), &json!(0)), "{}", said(&output));
+    assert!(report["errors"]["LINK_LOST"].as_u64().unwrap() >= 60, "{}", said(&output));
+    assert!(report["sent"].as_u64().unwrap() > 250, "{}", said(&output));
+    assert_eq!(report["audit"]["boards"], 71, "{}", said(&output));
 }

@@ -181,6 +181,10 @@ impl Hall {
     }
 
     fn link_lost(&mut self, net: &mut Net, seat: usize, at: Instant, why: &str) {
+        if self.seats[seat].up {
+            // From here on it is to be connected again, however many attempts that takes.
+            self.seats[seat].connect_due = at;
+        }
         self.down(seat, at);
         let place = &mut self.seats[seat];
         let idle = place.tapping.is_none() && place.queue.is_empty();

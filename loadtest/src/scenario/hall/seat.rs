@@ -69,7 +69,7 @@ impl Seat {
 
     /// A new link begins without a board: the server sends it whole.
     pub fn begin_connect(&mut self, due: Instant) {
-        // A link that was lost keeps its first moment: until it is up again, all of it is waiting.
+        // A link that was lost keeps the moment it was lost at: until it is up again, all of it is waiting.
         if self.attempts == 0 {
             self.connect_due = due;
         }
