@@ -19,6 +19,8 @@ const READ_BYTES: usize = 64 * 1024;
 /// A peer that takes no bytes is not sent more than this.
 const UNSENT_BYTES_MAX: usize = 256 * 1024;
 const EVENTS: usize = 1024;
+/// While something is due, only so many: ten thousand boards that arrive must not keep a tap from leaving.
+const EVENTS_WHILE_DUE: usize = 48;
 /// The longest the loop sleeps, so that a driver sees what other threads have set.
 const IDLE: Duration = Duration::from_millis(20);
 /// The kernel's wait counts whole milliseconds; what is due sooner is waited for awake.
@@ -336,7 +338,7 @@ impl Conn {
 
 /// Serves the sockets until the driver is done; gives an account of the thread's time.
 pub fn drive(net: &mut Net, driver: &mut impl Driver) -> io::Result<Effort> {
-    let mut events = Events::with_capacity(EVENTS);
+    let (mut many, mut few) = (Events::with_capacity(EVENTS), Events::with_capacity(EVENTS_WHILE_DUE));
     let mut effort = Effort::begin(Instant::now());
     loop {
         let now = Instant::now();
@@ -349,7 +351,8 @@ pub fn drive(net: &mut Net, driver: &mut impl Driver) -> io::Result<Effort> {
         let wait = driver.next_due().map_or(IDLE, |at| at.saturating_duration_since(before)).min(IDLE);
         let awake = wait < SPIN;
         let timeout = if awake { Duration::ZERO } else { Duration::from_millis(to_ms(wait)) };
-        match net.poll.poll(&mut events, Some(timeout)) {
+        let events = if wait.is_zero() { &mut few } else { &mut many };
+        match net.poll.poll(events, Some(timeout)) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
@@ -357,7 +360,7 @@ pub fn drive(net: &mut Net, driver: &mut impl Driver) -> io::Result<Effort> {
         if awake && events.is_empty() && !wait.is_zero() {
             effort.spun(now.elapsed());
         }
-        for event in &events {
+        for event in &*events {
             net.ready(event.token().0, event, driver);
         }
     }
