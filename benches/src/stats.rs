@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// Mutation that turned it red: `<` for `<=`, which let a figure that is not a number pass.
+    /// Mutation that turned it red: a figure that is not a number let pass.
     #[test]
     fn a_bound_says_by_how_much_it_is_missed() {
         assert_eq!(Bound::AtLeast(0.9).missed_by(0.9), None);

@@ -2,7 +2,7 @@
 //! not looked at: the binaries are unoptimised and the machine is busy.
 //!
 //! Needs what `scripts/prepare.sh test` installs: Redis and Postgres. Mutations that turned it red: the reference's board
-//! frames numbered from the unit instead of the sequence, and `taskset` left out with its `-c`.
+//! frames with a gap between them, and a bare endpoint that says yes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot start a server has failed")]
 
 use kaipan_bench::driver::bench::{Bench, Kind};

@@ -20,6 +20,8 @@ use crate::http::{Client, Reply};
 use crate::load::Place;
 
 const PASSWORD: &str = "correct-horse-battery-staple";
+/// What is repeated of a failed command's words.
+const WORDS_MAX: usize = 400;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Sessions that one call makes.
 const SESSIONS_A_CALL: u32 = 10_000;
@@ -85,7 +87,10 @@ pub fn run(folder: &Path, arguments: &[&str], input: &str) -> Outcome<String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    Err(Failure(format!("{doing}: {}", String::from_utf8_lossy(&output.stderr).trim())))
+    // An import tells on standard output what it did not take.
+    let said = [&output.stderr[..], &output.stdout[..]].concat();
+    let said: String = String::from_utf8_lossy(&said).trim().chars().take(WORDS_MAX).collect();
+    Err(Failure(format!("{doing}: {said}")))
 }
 
 /// An empty draft, made by the command line alone; its id.

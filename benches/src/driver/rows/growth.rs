@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::pause;
 use crate::driver::bench::{Bench, Kind};
+use crate::driver::fleet::Fleet;
 use crate::driver::kaipan::Size;
 use crate::driver::machine::{cpu_ns, resident_bytes};
 use crate::driver::table::Line;
@@ -15,8 +16,9 @@ use crate::stats::{Bound, Figure};
 
 const STEPS_FULL: &[u32] = &[1_000, 4_000, 7_000, 10_000, 13_000, 16_000, 19_000];
 const STEPS_SHORT: &[u32] = &[1_000, 10_000, 19_000];
-const CHANGES: u32 = 40;
-const FOR_MS: u64 = 2_000;
+/// Twenty a second.
+const CHANGES: u32 = 80;
+const FOR_MS: u64 = 4_000;
 const SIZE: Size = Size { units: 1_000, buyers: 19_000 };
 
 /// Cost a connection at one step.
@@ -32,29 +34,39 @@ fn once(bench: &mut Bench) -> Outcome<Vec<Cost>> {
     let mut fleet = bench.fleet()?;
     let process = subject.process_id();
     let alone = resident_bytes(process)? as f64;
-    let (mut connections, mut costs) = (0, Vec::new());
-    for (number, step) in (0..).zip(bench.of(STEPS_FULL, STEPS_SHORT)) {
+    let mut costs = Vec::new();
+    // What the changes cost without anybody to tell but those who make them.
+    let mut connections = CHANGES;
+    fleet.connect(&place, Transport::WebSocket, connections, 5_000)?;
+    let untold_ns = changes(&mut fleet, process, 0)?;
+    for (number, step) in (1..).zip(bench.of(STEPS_FULL, STEPS_SHORT)) {
         fleet.connect(&place.after(connections), Transport::WebSocket, step - connections, 5_000)?;
         connections = *step;
         pause(Duration::from_millis(1_500));
         let memory_kib = (resident_bytes(process)? as f64 - alone) / f64::from(connections) / 1_024.0;
-        let before = cpu_ns(process)?;
-        let wave = Wave {
-            after_ms: 0,
-            within_ms: FOR_MS,
-            taps: CHANGES,
-            first_unit: number * CHANGES,
-            units: CHANGES,
-            spread: Spread::Each,
-            links: CHANGES,
-            counted: true,
-        };
-        fleet.scheduled(&[wave])?.clean("changes")?;
-        pause(Duration::from_millis(300));
-        let spent_us = (cpu_ns(process)? - before) as f64 / 1_000.0;
-        costs.push(Cost { connections, memory_kib, change_us: spent_us / f64::from(CHANGES * connections) });
+        let told_ns = changes(&mut fleet, process, number * CHANGES)?.saturating_sub(untold_ns);
+        let change_us = told_ns as f64 / 1_000.0 / f64::from(CHANGES * connections);
+        costs.push(Cost { connections, memory_kib, change_us });
     }
     Ok(costs)
+}
+
+/// Makes the board change for a while; the CPU time that this took.
+fn changes(fleet: &mut Fleet, process: u32, first_unit: u32) -> Outcome<u64> {
+    let before = cpu_ns(process)?;
+    let wave = Wave {
+        after_ms: 0,
+        within_ms: FOR_MS,
+        taps: CHANGES,
+        first_unit,
+        units: CHANGES,
+        spread: Spread::Each,
+        links: CHANGES,
+        counted: true,
+    };
+    fleet.scheduled(&[wave])?.clean("changes")?;
+    pause(Duration::from_millis(300));
+    Ok(cpu_ns(process)? - before)
 }
 
 /// How far the costs of the steps lie apart, in percent of their middle.
