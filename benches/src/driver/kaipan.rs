@@ -23,6 +23,9 @@ const PASSWORD: &str = "correct-horse-battery-staple";
 /// What is repeated of a failed command's words.
 const WORDS_MAX: usize = 400;
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// A board without a change for this long has no more to come: six ticks.
+const QUIET_NS: u64 = 300_000_000;
+const QUIET_WITHIN: Duration = Duration::from_secs(30);
 /// Sessions that one call makes.
 const SESSIONS_A_CALL: u32 = 10_000;
 /// Homes that one simulated buyer may take, so that the same buyers can win again in the next run.
@@ -229,6 +232,19 @@ impl Kaipan {
         let board = Client::connect(self.buyers)?.get(&path)?.json("reading the board")?;
         let seq = board["seq"].as_i64().during("the board's sequence")?;
         Ok((seq, board["status"].as_str().during("the board's status")?.to_owned()))
+    }
+
+    /// The board's sequence once it stands still: nothing waits for a tick any more.
+    pub fn quiet_seq(&self) -> Outcome<i64> {
+        let mut seen = (i64::MIN, now_ns());
+        let quiet = wait_for(QUIET_WITHIN, || {
+            let seq = self.board().ok()?.0;
+            if seq != seen.0 {
+                seen = (seq, now_ns());
+            }
+            (now_ns() - seen.1 >= QUIET_NS).then_some(seq)
+        });
+        quiet.ok_or_else(|| Failure::new("the board does not come to rest"))
     }
 
     /// The board as the database has it: every live claim of the dump. Read beside the running server.

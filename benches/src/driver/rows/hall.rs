@@ -8,7 +8,7 @@ use crate::driver::bench::{Bench, Kind, Subject};
 use crate::driver::fleet::Fleet;
 use crate::driver::kaipan::{Kaipan, Size};
 use crate::driver::table::Line;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, While};
 use crate::frames::digest;
 use crate::load::{Boards, Spread, Transport, Wave};
 use crate::stats::{Bound, Figure, number};
@@ -58,10 +58,10 @@ impl Crowd {
     }
 }
 
-/// What the server thinks the sequence is. The reference counts what it sold, as its clients can.
+/// The sequence at which all is told. The reference counts what it sold, as its clients can.
 fn seq_of(subject: &Subject, sold: u64) -> Outcome<i64> {
     match subject {
-        Subject::Kaipan(kaipan) => Ok(kaipan.board()?.0),
+        Subject::Kaipan(kaipan) => kaipan.quiet_seq(),
         Subject::Peer(_) => Ok(i64::try_from(sold).unwrap_or(i64::MAX)),
     }
 }
@@ -78,7 +78,6 @@ pub fn once(bench: &mut Bench, kind: Kind, buyers: u32) -> Outcome<Run> {
     for unit in 0..SINGLES {
         let one = fleet.scheduled(&[crowd.wave(1, (unit, 1), Spread::Each)])?.clean("one change")?;
         sold += one.yes();
-        pause(Duration::from_millis(200));
         let boards = crowd.settle(&mut fleet, seq_of(&subject, sold)?)?;
         changes.push(boards.last_ns.saturating_sub(one.first_ns) as f64 / 1e6);
     }
@@ -98,7 +97,6 @@ pub fn once(bench: &mut Bench, kind: Kind, buyers: u32) -> Outcome<Run> {
     if instant.yes() != u64::from(wanted) {
         return Err(Failure(format!("of {wanted} units {} were sold in one instant", instant.yes())));
     }
-    pause(Duration::from_millis(300));
     sold += u64::from(STEADY) + burst.yes() + instant.yes();
     let boards = crowd.settle(&mut fleet, seq_of(&subject, sold)?)?;
     if let Subject::Kaipan(kaipan) = &subject {
@@ -126,8 +124,8 @@ fn equal_to_the_database(kaipan: &Kaipan, boards: &Boards, buyers: u32) -> Outco
 pub fn measure(bench: &mut Bench) -> Outcome<Vec<Line>> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..bench.runs {
-        ours.push(once(bench, Kind::Kaipan, BUYERS)?);
-        theirs.push(once(bench, Kind::Reference, BUYERS)?);
+        ours.push(once(bench, Kind::Kaipan, BUYERS).during(Kind::Kaipan.name())?);
+        theirs.push(once(bench, Kind::Reference, BUYERS).during(Kind::Reference.name())?);
     }
     let of = |runs: &[Run], value: fn(&Run) -> f64| Figure::of("ms", runs.iter().map(value));
     let both = |what: &str, value: fn(&Run) -> f64, most: f64| {
