@@ -85,8 +85,7 @@ async fn answer(socket: &mut TcpStream, unread: &mut Vec<u8>) -> (u16, u64, Valu
     }
 }
 
-/// OP-41: nobody is left without an answer. Mutations that turned it red: no ration (everybody is refused once the loop is
-/// late), and no refusals.
+/// OP-41: nobody is left without an answer, and at most one in nine is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn op_41_a_loop_that_stays_late_refuses_some_with_a_time_and_stays_healthy() {
     let mut home = Home::new(Database::Sqlite).await;

@@ -55,8 +55,7 @@ async fn send(door: &Api, sale: &Sale, tap: &Tap, query: &str) -> Seen {
 }
 
 /// OP-41. A query keeps a request from the short way (`gateway::tap`), so that the same request goes both ways; keys make
-/// the second the first's repeat. Mutations that turned it red: the content type of the short way's answers left out, and
-/// its strangers not counted as strangers.
+/// the second the first's repeat.
 #[tokio::test]
 async fn op_41_a_tap_is_answered_the_same_on_its_short_way_and_through_the_router() {
     let home = Home::new(Database::Sqlite).await;
