@@ -147,5 +147,11 @@ pub fn measure(bench: &mut Bench) -> Outcome<Vec<Line>> {
             &format!("≤ tick + 1.5 × the reference's fan-out = {equal_within:.1} ms"),
             Some(Bound::AtMost(equal_within)),
         ),
+        Line::told(
+            "… the same in the reference, without a database",
+            of(&ours, |run| run.boards_equal),
+            Kind::Reference.name(),
+            of(&theirs, |run| run.boards_equal),
+        ),
     ])
 }
