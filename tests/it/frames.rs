@@ -433,7 +433,7 @@ async fn figure(server: &Server, name: &str) -> u64 {
 /// Mutation that turned it red: a read buffer of 16 KiB kept with each member.
 #[tokio::test]
 async fn idle_sockets_cost_little_and_give_it_back() {
-    const SOCKETS: u64 = 1_000;
+    const SOCKETS: u64 = 2_000;
     let (_home, server, sale) = sale().await;
     let resident = async || figure(&server, "process_resident_memory_bytes").await;
     let mut rounds = Vec::new();
@@ -454,8 +454,7 @@ async fn idle_sockets_cost_little_and_give_it_back() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    let (first_cost, _) = rounds[0];
-    assert!(first_cost < SOCKETS * 12 * 1_024, "{rounds:?}");
+    assert!(rounds.iter().all(|(cost, _)| *cost < SOCKETS * 12 * 1_024), "{rounds:?}");
     // The first round also pays for what every later one uses again.
     let grown = resident().await.saturating_sub(rounds[2].1);
     assert!(grown < SOCKETS * 1_024, "{grown} bytes since the third round: {rounds:?}");
