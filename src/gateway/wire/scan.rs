@@ -86,6 +86,7 @@ mod tests {
 
     use super::*;
 
+    /// Mutation that turned it red: a leading zero let through.
     #[test]
     fn picks_and_asks_of_programs_are_read_and_everything_else_is_left() {
         let pick = |key: &'static str, unit| Some(ClientFrame::Pick { key: key.into(), unit });
@@ -113,7 +114,6 @@ mod tests {
     }
 
     proptest! {
-        /// Mutation that turned it red: a leading zero let through.
         #[test]
         fn what_it_reads_serde_reads_the_same(
             parts in prop::collection::vec(prop::sample::select(vec![
