@@ -186,8 +186,11 @@ async fn sale() -> (Home, Server, Sale) {
     (home, server, sale)
 }
 
+/// A name, what is said, and what is to come back.
+type Case<'a> = (&'a str, Vec<Vec<u8>>, Vec<Got>);
+
 /// Says the frames on a socket of their own, and compares all that comes back with `expected`.
-async fn check(server: &Server, sale: &Sale, cases: Vec<(&str, Vec<Vec<u8>>, Vec<Got>)>) {
+async fn check(server: &Server, sale: &Sale, cases: Vec<Case<'_>>) {
     for (name, frames, expected) in cases {
         for chop in [Chop::Whole, Chop::Bytes] {
             let bytes = frames.concat();
