@@ -3,12 +3,8 @@
 #
 #   scripts/prepare.sh run     what `make run` needs: Rust, node, a C compiler
 #   scripts/prepare.sh check   … and cargo-nextest
-<<<<<<< HEAD
-#   scripts/prepare.sh test    … and Chromium, a CJK font, Postgres, Redis, promtool, cargo-deny
-=======
 #   scripts/prepare.sh bench   what `make bench` needs: Rust, a C compiler, Postgres, Redis
-#   scripts/prepare.sh test    … and Chromium, a CJK font, Postgres, Redis, cargo-deny
->>>>>>> 437876c (wip2)
+#   scripts/prepare.sh test    … and Chromium, a CJK font, Postgres, Redis, promtool, cargo-deny
 #
 # Rust and node are the reader's own choice of version manager, so they are only checked. What else is missing is
 # installed on Debian (as root, or through sudo) and named; elsewhere one line says what to install.
