@@ -1,10 +1,12 @@
 //! What ended before a start: claims that lapsed, were given up or released. Buyers see theirs and the console lists
 //! them, but no pick is decided by them, so an opening takes picks first and reads its history afterwards.
 //!
-//! Until that is done a repeated key of an ended claim is answered by gate 3, and a revived claim is read alone
-//! (`committer::read_on`). Nothing here is awaited by anybody.
+//! Until that is done gate 1 refuses nothing by itself: a key that memory does not know may be that of an ended claim,
+//! and gate 3 answers it as recorded. A revived claim is read alone (`committer::read_on`). Nothing here is awaited by
+//! anybody.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -36,6 +38,7 @@ pub(super) async fn run(live: Arc<Live>) {
         // A page is a millisecond of the memory's lock; who taps comes first.
         tokio::task::yield_now().await;
     }
+    live.history_is_read.store(true, Ordering::Release);
     if begun.elapsed() >= TELL {
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(opening = %live.facts.id, read, took_ms, "claims that ended are read");
@@ -57,5 +60,42 @@ impl Live {
         }
         *after = next;
         Ok(rows.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{RegOrd, UnitOrd};
+    use crate::opening::answer::{Answer, ClaimState, Key};
+    use crate::opening::testing;
+    use crate::opening::tried::Tried;
+    use crate::store::testing as store_testing;
+
+    /// OP-42: a repeated tap whose claim ended before the start hears the yes that was said, also while history is
+    /// still being read and the home is somebody else's by now.
+    ///
+    /// Mutation that turned it red: gate 1 refusing before history is read (it said TAKEN).
+    #[tokio::test]
+    async fn a_yes_is_not_taken_back_by_a_start_that_has_not_read_its_history() {
+        let (_folder, db) = store_testing::sqlite().await;
+        let before = testing::running(&db, 2).await;
+        let (unit, key) = (UnitOrd(0), Key::parse("tap-00000001").unwrap());
+        let granted = before.live.pick(RegOrd(0), unit, key.clone()).await;
+        let Ok(Answer::Yes(claim)) = granted else { panic!("{granted:?}") };
+        before.live.give_up(RegOrd(0), claim.id.clone(), claim.generation).await.unwrap();
+        let other = Key::parse("tap-00000002").unwrap();
+        let taken = before.live.pick(RegOrd(1), unit, other).await;
+        assert!(matches!(taken, Ok(Answer::Yes(_))), "{taken:?}");
+
+        let facts = before.live.facts.clone();
+        drop(before);
+        let after = testing::restarted(&db, facts).await;
+        // Nothing was awaited since the start, so that on this one thread history has not begun.
+        let tried = after.live.try_pick(RegOrd(0), unit, &key);
+        assert!(!after.live.history_is_read.load(Ordering::Acquire));
+        let Tried::Waiting(waiting) = tried else { panic!("decided without the database") };
+        let Ok(Answer::Yes(again)) = after.live.decided(waiting).await else { panic!("as recorded") };
+        assert_eq!((&again.id, again.state), (&claim.id, ClaimState::GivenUp));
     }
 }

@@ -94,8 +94,10 @@ impl Keys {
     pub fn settle(&self, who: RegOrd, key: &Key, answer: &Answer) {
         let Some(mut slot) = self.slot(who) else { return };
         let Some(entry) = slot.iter_mut().find(|entry| entry.key == *key) else { return };
-        if let State::Deciding(waiting) = std::mem::replace(&mut entry.state, State::Decided(answer.clone()))
-        {
+        // Decided already, by the journal: a refusal that was on its way must not take a grant back.
+        if let State::Deciding(waiting) = &mut entry.state {
+            let waiting = std::mem::take(waiting);
+            entry.state = State::Decided(answer.clone());
             tell(waiting, answer);
         }
     }

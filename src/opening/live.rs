@@ -61,6 +61,8 @@ pub struct Live {
     pub(super) clock_offset: AtomicI64,
     /// The last entry that the head row was seen to have; for the metrics.
     pub(super) head: AtomicI64,
+    /// Every key that was ever granted is in memory, or was and had to make room.
+    pub(super) history_is_read: AtomicBool,
     bells: [Notify; BELLS],
 }
 
@@ -126,6 +128,7 @@ impl Live {
             clock_off: AtomicBool::new(false),
             clock_offset: AtomicI64::new(0),
             head: AtomicI64::new(0),
+            history_is_read: AtomicBool::new(false),
             bells: std::array::from_fn(|_| Notify::new()),
         };
         granted.iter().for_each(|claim| live.remember(claim));
@@ -192,7 +195,7 @@ impl Live {
         self.stats.picked();
         let mut looked = None;
         let known = self.keys.begin(who, key, unit, || {
-            let decision = self.look(who, unit, key, arrived);
+            let decision = self.look_with_history(who, unit, key, arrived);
             let first = match decision {
                 Decision::No(refusal) => First::Decided(Answer::No(refusal)),
                 Decision::Wait | Decision::Queued => First::Open,
@@ -225,10 +228,9 @@ impl Live {
         if let Some((undecided, unit, arrived)) = again {
             match self.decide(undecided.who, unit, &undecided.key, arrived).await {
                 Decision::No(refusal) => {
-                    let answer = Answer::No(refusal);
-                    undecided.settle(&answer);
+                    // The journal may have told of a grant meanwhile: what was said first is heard below.
+                    undecided.settle(&Answer::No(refusal));
                     self.stats.refused(refusal);
-                    return Ok(answer);
                 }
                 Decision::Wait => return Ok(Answer::InProgress),
                 Decision::Busy => return Err(PickError::Busy),
@@ -300,11 +302,24 @@ impl Live {
             // The bell is taken in hand before the look, so that none that rings in between is missed.
             let mut bell = std::pin::pin!(self.bell(unit).notified());
             bell.as_mut().enable();
-            match self.look(who, unit, key, arrived) {
+            match self.look_with_history(who, unit, key, arrived) {
                 Decision::Wait if Instant::now() < until => {}
                 decided => return decided,
             }
             let _rang = timeout_at(until.min(Instant::now() + LOOK_AGAIN), bell).await;
+        }
+    }
+
+    /// Before [`super::history`] is read, a key that memory does not know may have been granted to a claim that has
+    /// ended: then only gate 3 may refuse it.
+    fn look_with_history(&self, who: RegOrd, unit: UnitOrd, key: &Key, arrived: Micros) -> Decision {
+        match self.look(who, unit, key, arrived) {
+            // Nobody could ever have been granted these.
+            decided @ Decision::No(Refusal::NotAdmitted | Refusal::UnitUnknown) => decided,
+            Decision::No(_) if !self.history_is_read.load(Ordering::Acquire) => {
+                self.queue(Pick { who, unit, key: key.clone(), arrived })
+            }
+            decided => decided,
         }
     }
 

@@ -66,6 +66,11 @@ pub(super) async fn running(db: &Db, size: u32) -> Running {
         fetch_one!(tx, (String,), "SELECT project_id FROM opening WHERE id = $1", &facts.id).unwrap();
     insert_properties(&mut tx, &facts, &project).await.unwrap();
     tx.commit().await.unwrap();
+    restarted(db, facts).await
+}
+
+/// The opening as another process would find it.
+pub(super) async fn restarted(db: &Db, facts: Facts) -> Running {
     recover::start(db.clone().into(), facts, Clock::system(), "test".to_owned()).await.unwrap()
 }
 
