@@ -181,7 +181,7 @@ impl Live {
         for (unit, _) in units.clone() {
             self.ring(unit);
         }
-        self.board.note(last.seq, units);
+        let (seq, changes): (i64, Vec<_>) = (last.seq, units.collect());
         for entry in applied {
             if let Some(claim) = &entry.claim {
                 self.remember(claim);
@@ -189,6 +189,8 @@ impl Live {
             // Nobody listening is no failure.
             let _ = self.events.send(Arc::new(entry));
         }
+        // Last: what concerns one buyer is told before the board shows it to all.
+        self.board.note(seq, changes);
     }
 
     /// Follows the journal to its end: what other gateways wrote.
