@@ -54,6 +54,15 @@ impl Snapshot {
 }
 
 impl Tick {
+    /// This tick and the one after it as one: each unit once, with its last status.
+    #[must_use]
+    pub fn followed_by(&self, next: &Self) -> Self {
+        let both = self.changes.iter().chain(&next.changes);
+        let last: BTreeMap<u32, Status> = both.map(|(unit, status)| (unit.0, *status)).collect();
+        let changes = last.into_iter().map(|(unit, status)| (UnitOrd(unit), status)).collect();
+        Self { from: self.from, to: next.to, changes, encoded: OnceLock::new() }
+    }
+
     pub fn encoded(&self, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {
         self.encoded.get_or_init(|| encode(self)).clone()
     }
@@ -163,5 +172,16 @@ mod tests {
         let snapshot = board.snapshot();
         assert_eq!(snapshot.seq, 8);
         assert_eq!(snapshot.statuses, [Status::Free, Status::Sold, Status::Free]);
+    }
+
+    #[test]
+    fn two_ticks_are_one_with_each_units_last_status() {
+        let board = Board::new(0, vec![Status::Free; 3]);
+        board.note(1, [(UnitOrd(2), Status::Held), (UnitOrd(0), Status::Held)]);
+        let first = board.publish().unwrap();
+        board.note(2, [(UnitOrd(2), Status::Sold)]);
+        let both = first.followed_by(&board.publish().unwrap());
+        assert_eq!((both.from, both.to), (0, 2));
+        assert_eq!(both.changes, [(UnitOrd(0), Status::Held), (UnitOrd(2), Status::Sold)]);
     }
 }

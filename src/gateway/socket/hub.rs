@@ -29,7 +29,7 @@ use super::members::{Id, Members};
 use super::meters::Meters;
 use super::pace::Allowance;
 use super::place::{Place, ToLoop};
-use super::tell::encode;
+use super::tell::{encode, gathered};
 use crate::gateway::core::Gateway;
 use crate::gateway::open::Open;
 use crate::http::lateness::Lateness;
@@ -169,6 +169,7 @@ impl Hub {
                 }
                 tick = sources.ticks.recv() => {
                     self.wake();
+                    let tick = tick.and_then(|tick| gathered(tick, &mut sources.ticks));
                     self.catch_up(&mut io, &mut sources.events).await;
                     match tick {
                         Ok(tick) => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::TryRecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::frame;
 use super::hub::{Hub, Io, Step};
@@ -24,6 +24,19 @@ use crate::opening::memory::Applied;
 pub fn encode(tick: &Tick) -> Arc<BoardFrame> {
     let bytes = tick.encoded(|tick| framed(wire::board_frame(tick).as_bytes()));
     Arc::new(BoardFrame { from: tick.from, to: tick.to, bytes })
+}
+
+/// A tick with those that came while the one before it was still on its way to the last member. Where that takes longer
+/// than a tick, one by one they would be shown later and later.
+pub fn gathered(first: Arc<Tick>, ticks: &mut Receiver<Arc<Tick>>) -> Result<Arc<Tick>, RecvError> {
+    let mut all = first;
+    loop {
+        match ticks.try_recv() {
+            Ok(next) => all = Arc::new(all.followed_by(&next)),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(all),
+            Err(TryRecvError::Lagged(missed)) => return Err(RecvError::Lagged(missed)),
+        }
+    }
 }
 
 /// A text frame as it goes over the socket.
@@ -200,5 +213,27 @@ impl Hub {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::UnitOrd;
+    use crate::opening::board::{Board, Status};
+
+    /// OP-41. Mutation that turned it red: the first tick alone, as it came.
+    #[tokio::test]
+    async fn ticks_that_waited_are_shown_as_one_without_a_gap() {
+        let board = Board::new(0, vec![Status::Free; 4]);
+        let mut ticks = board.subscribe();
+        for seq in 1..=3 {
+            board.note(seq, [(UnitOrd(0), Status::Held), (UnitOrd(seq as u32), Status::Sold)]);
+            board.publish();
+        }
+        let first = ticks.recv().await.unwrap();
+        let all = gathered(first, &mut ticks).unwrap();
+        assert_eq!((all.from, all.to, all.changes.len()), (0, 3, 4));
+        assert!(ticks.try_recv().is_err(), "none is left to be shown again");
     }
 }
