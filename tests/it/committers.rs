@@ -37,7 +37,7 @@ async fn published(database: Database, homes_each: u32) -> (Home, String) {
 async fn published_with(database: Database, plan: Plan) -> (Home, String) {
     let home = Home::new(database).await;
     let server = home.serve().await;
-    let plan = Plan { homes: HOMES as usize, buyers: BUYERS as usize, starts_in_ms: 1_500, ..plan };
+    let plan = Plan { homes: HOMES as usize, buyers: BUYERS as usize, starts_in_ms: 4_000, ..plan };
     let sale = Sale::publish(&server, &plan).await;
     sale.started().await;
     assert!(server.stop().await.success());

@@ -41,7 +41,8 @@ impl Default for Plan {
             homes_each: 1,
             hold_s: 900,
             deposit_fen: 5_000_000,
-            starts_in_ms: 1_000,
+            // The check before publication refuses a start that is past: time for three requests on a busy machine.
+            starts_in_ms: 3_000,
             withheld: Vec::new(),
             pending: Vec::new(),
             household_of_two: false,
