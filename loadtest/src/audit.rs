@@ -64,6 +64,7 @@ pub fn compare(record: &[Entry], truth: &Truth) -> Verdict {
     let mut findings = Vec::new();
     doubles(truth, &mut findings);
     let taps = answers(record, truth, &mut findings);
+    refusals(record, truth, &mut findings);
     deals(record, truth, &mut findings);
     journal(truth, &mut findings);
     let boards = boards(record, truth, &mut findings);
@@ -170,6 +171,44 @@ fn answers(record: &[Entry], truth: &Truth, findings: &mut Vec<Finding>) -> usiz
         findings.push(Finding::Contradicted { key: (*key).to_owned() });
     }
     tapped.len()
+}
+
+/// A no has its cause: what is said to be taken was somebody's or withheld at some time, and somebody gets something as
+/// long as there is something.
+fn refusals(record: &[Entry], truth: &Truth, findings: &mut Vec<Finding>) {
+    // The journal too: it still tells of units that were withheld when their claims are gone.
+    let had: BTreeSet<u32> = truth
+        .claims
+        .iter()
+        .map(|claim| claim.unit)
+        .chain(truth.journal.iter().filter_map(|entry| entry.body.unit))
+        .collect();
+    let mut tapped: HashMap<(&str, &str), u32> = HashMap::new();
+    let (mut refused, mut said_taken) = (BTreeSet::new(), BTreeSet::new());
+    // The crowd's people may come to a sale that is over; who taps only comes to one that has something to give.
+    let mut nothing = true;
+    for entry in record {
+        match &entry.what {
+            What::Tap { registration, key, unit } => {
+                tapped.insert((registration, key), *unit);
+            }
+            What::No { registration, key, code } => {
+                let unit = tapped.get(&(registration.as_str(), key.as_str())).copied();
+                if let Some(unit) = unit.filter(|unit| !had.contains(unit)) {
+                    refused.insert(unit);
+                    if code == "TAKEN" {
+                        said_taken.insert(unit);
+                    }
+                }
+            }
+            What::Run { .. } | What::Yes { .. } => nothing = false,
+            _ => {}
+        }
+    }
+    findings.extend(said_taken.into_iter().map(|unit| Finding::TakenButFree { unit }));
+    if let Some(unit) = refused.first().filter(|_| nothing) {
+        findings.push(Finding::NothingGiven { unit: *unit });
+    }
 }
 
 /// A yes lives on as a hold or a deal, or has ended in one of the ways a buyer was told of.

@@ -2,7 +2,7 @@
 //!
 //! Mutations that turned these red, one test each: a later holder overwriting an earlier one unseen, two occupying
 //! claims let pass, a yes matched without its claim's id, a yes kept in any state, unanswered taps not counted, a no
-//! never compared with the claims, a journal that may begin anywhere, occupants of claims and journal not compared, a
+//! never compared with the claims, a *taken* not looked up, a run of nothing but noes let pass, a journal that may begin anywhere, occupants of claims and journal not compared, a
 //! board compared only as far as it goes, boards of the same wrongness counted once.
 
 use super::*;
@@ -176,6 +176,35 @@ fn a_no_that_was_a_yes_changes_the_line() {
         truth.journal.push(event(10, "held", Some("X"), Some(8)));
     });
     assert_eq!(line, "2 sold · 0 double · 0 yes lost · 1 no that was a yes · every tap answered");
+}
+
+#[test]
+fn a_free_unit_said_to_be_taken_changes_the_line() {
+    let line = line_after(|record, _| {
+        record.extend([tap("D", "d-1", 7), tap("E", "e-1", 7)]);
+        record.extend([no("D", "d-1", "TAKEN"), no("E", "e-1", "TAKEN")]);
+    });
+    assert_eq!(line, "2 sold · 0 double · 0 yes lost · 1 free unit said to be taken · every tap answered");
+    // Another reason, a unit that was given up, one that was withheld as long as there was an opening.
+    let (mut record, mut truth) = honest();
+    truth.claims.retain(|claim| claim.id != "W");
+    truth.journal.push(event(10, "unpublished", None, None));
+    record.extend([tap("D", "d-1", 7), tap("D", "d-2", 9), tap("D", "d-3", 5)]);
+    record.extend([no("D", "d-1", "CLOSED"), no("D", "d-2", "TAKEN"), no("D", "d-3", "TAKEN")]);
+    assert_eq!(compare(&record, &truth).findings, []);
+}
+
+#[test]
+fn nothing_but_noes_while_units_are_free_is_a_finding() {
+    let (_, truth) = honest();
+    let refused = |unit: u32| vec![tap("D", "d-1", unit), no("D", "d-1", "QUOTA_USED")];
+    assert_eq!(compare(&refused(7), &truth).findings, [Finding::NothingGiven { unit: 7 }]);
+    // All of what was tapped went to somebody else, on another machine's record.
+    assert_eq!(compare(&refused(6), &truth).findings, []);
+    // The demo's people, who came too late.
+    let mut crowd = refused(7);
+    crowd.insert(0, entry(What::Run { opening: "O".into(), buyers: 1, simulated: true }));
+    assert_eq!(compare(&crowd, &truth).findings, []);
 }
 
 #[test]

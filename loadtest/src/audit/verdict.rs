@@ -22,6 +22,14 @@ pub enum Finding {
     NoWasYes {
         key: String,
     },
+    /// Buyers were told that a unit is taken which nobody ever had.
+    TakenButFree {
+        unit: u32,
+    },
+    /// Every answer of a tapping run was a no, also those for this unit, which nobody ever had.
+    NothingGiven {
+        unit: u32,
+    },
     Unanswered {
         key: String,
     },
@@ -49,11 +57,13 @@ pub enum Finding {
 
 impl Finding {
     /// Every kind that an audit looks for.
-    pub const CODES: [&str; 9] = [
+    pub const CODES: [&str; 11] = [
         "DOUBLE",
         "YES_LOST",
         "DEAL_LOST",
         "NO_WAS_YES",
+        "TAKEN_BUT_FREE",
+        "NOTHING_GIVEN",
         "UNANSWERED",
         "CONTRADICTED",
         "JOURNAL_GAP",
@@ -68,6 +78,8 @@ impl Finding {
             Self::YesLost { .. } => "YES_LOST",
             Self::DealLost { .. } => "DEAL_LOST",
             Self::NoWasYes { .. } => "NO_WAS_YES",
+            Self::TakenButFree { .. } => "TAKEN_BUT_FREE",
+            Self::NothingGiven { .. } => "NOTHING_GIVEN",
             Self::Unanswered { .. } => "UNANSWERED",
             Self::Contradicted { .. } => "CONTRADICTED",
             Self::JournalGap { .. } => "JOURNAL_GAP",
@@ -100,7 +112,7 @@ struct Phrase {
     always: bool,
 }
 
-const PHRASES: [Phrase; 8] = [
+const PHRASES: [Phrase; 10] = [
     Phrase { code: "DOUBLE", zh: "一房两卖", en_one: "double", en_many: "double", always: true },
     Phrase {
         code: "YES_LOST", zh: "丢失的“抢到”", en_one: "yes lost", en_many: "yes lost", always: true
@@ -113,6 +125,20 @@ const PHRASES: [Phrase; 8] = [
         zh: "说没抢到其实抢到",
         en_one: "no that was a yes",
         en_many: "noes that were a yes",
+        always: false,
+    },
+    Phrase {
+        code: "TAKEN_BUT_FREE",
+        zh: "没人选却说已被选走的房",
+        en_one: "free unit said to be taken",
+        en_many: "free units said to be taken",
+        always: false,
+    },
+    Phrase {
+        code: "NOTHING_GIVEN",
+        zh: "有房却无人抢到",
+        en_one: "run that gave nothing away",
+        en_many: "runs that gave nothing away",
         always: false,
     },
     Phrase {

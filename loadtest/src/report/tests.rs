@@ -193,6 +193,8 @@ fn a_finding_is_named_in_json_by_its_code() {
         Finding::YesLost { key: String::new() },
         Finding::DealLost { claim: String::new() },
         Finding::NoWasYes { key: String::new() },
+        Finding::TakenButFree { unit: 1 },
+        Finding::NothingGiven { unit: 1 },
         Finding::Unanswered { key: String::new() },
         Finding::Contradicted { key: String::new() },
         Finding::JournalGap { after: 1 },

@@ -30,7 +30,7 @@ const fn text(zh: &'static str, en: &'static str) -> Text {
 const OTHER: Text = text("其他", "other");
 
 /// Findings of the audit: code, name, what it means.
-const FINDINGS: [(&str, Text, Text); 9] = [
+const FINDINGS: [(&str, Text, Text); 11] = [
     (
         "DOUBLE",
         text("一房两卖", "homes sold twice"),
@@ -55,6 +55,22 @@ const FINDINGS: [(&str, Text, Text); 9] = [
         text(
             "购房人看到“没抢到”，服务器里却有这笔认购。",
             "A buyer was told no, and the server has the claim.",
+        ),
+    ),
+    (
+        "TAKEN_BUT_FREE",
+        text("没人选却说已被选走的房", "free homes said to be taken"),
+        text(
+            "购房人看到“已被选走”，这套房却从来没有人选到。",
+            "Buyers were told that a unit is taken which nobody ever had.",
+        ),
+    ),
+    (
+        "NOTHING_GIVEN",
+        text("有房却无人抢到", "nothing given away"),
+        text(
+            "点过的房有的从来没有人选到，却没有一个人抢到。",
+            "Nobody got anything, though homes that were tapped were never anybody's.",
         ),
     ),
     (

@@ -125,6 +125,19 @@ async fn a_no_that_was_a_yes_is_caught() {
     is_caught(Lie::NoThatWasYes, "NO_WAS_YES", 1, ["说没抢到其实抢到", "noes that were a yes"]).await;
 }
 
+/// Mutation: a *taken* not looked up in the claims.
+#[tokio::test]
+async fn a_free_home_said_to_be_taken_is_caught() {
+    let words = ["没人选却说已被选走的房", "free homes said to be taken"];
+    is_caught(Lie::TakenButFree, "TAKEN_BUT_FREE", 1, words).await;
+}
+
+/// Mutation: a run of nothing but noes let pass.
+#[tokio::test]
+async fn a_sale_that_gives_nothing_away_is_caught() {
+    is_caught(Lie::NothingGiven, "NOTHING_GIVEN", 1, ["有房却无人抢到", "nothing given away"]).await;
+}
+
 /// Mutation: a tap without an answer passed over.
 #[tokio::test]
 async fn a_tap_without_an_answer_is_caught() {

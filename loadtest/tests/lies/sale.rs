@@ -16,6 +16,10 @@ pub enum Lie {
     LosesYes,
     /// The buyer has the home and is told that it is taken.
     NoThatWasYes,
+    /// One home is said to be taken to everybody, and nobody has it.
+    TakenButFree,
+    /// Nobody gets anything.
+    NothingGiven,
     /// One tap never gets an answer, however often it is asked for.
     Silent,
     /// A number of the journal is left out.
@@ -45,6 +49,7 @@ pub struct Sale {
     lie: Lie,
     told: bool,
     muted: Option<String>,
+    denied: Option<u32>,
     /// One digit a unit.
     status: Vec<u8>,
     claims: Vec<Value>,
@@ -60,6 +65,7 @@ impl Sale {
             lie,
             told: false,
             muted: None,
+            denied: None,
             status: vec![b'0'; units],
             claims: Vec::new(),
             journal: vec![json!({ "seq": 1, "kind": "published", "body": {} })],
@@ -95,6 +101,10 @@ impl Sale {
             (true, Lie::NoThatWasYes) if self.first_time() => {
                 self.grant(registration, key, unit);
                 taken
+            }
+            (true, Lie::TakenButFree) if *self.denied.get_or_insert(unit) == unit => taken,
+            (true, Lie::NothingGiven) => {
+                json!({ "key": key, "answer": "no", "code": "QUOTA_USED", "params": {} })
             }
             (true, _) => self.grant(registration, key, unit),
             (false, Lie::SellsTwice) if self.first_time() => self.grant(registration, key, unit),

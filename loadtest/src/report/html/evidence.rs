@@ -79,9 +79,10 @@ pub fn audit(main: &mut Markup, report: &Report) {
 /// Which unit, tap or claim a finding is about.
 fn example(finding: &Finding) -> (String, String) {
     match finding {
-        Finding::Double { unit } | Finding::Disagreement { unit } => {
-            words::EXAMPLE_UNIT.with(&[("unit", &unit.to_string())])
-        }
+        Finding::Double { unit }
+        | Finding::TakenButFree { unit }
+        | Finding::NothingGiven { unit }
+        | Finding::Disagreement { unit } => words::EXAMPLE_UNIT.with(&[("unit", &unit.to_string())]),
         Finding::YesLost { key }
         | Finding::NoWasYes { key }
         | Finding::Unanswered { key }

@@ -54,15 +54,16 @@ fn input(file: &str, taps: &[Tap], of: impl Fn(&Tap) -> bool) -> Input {
     Input { file: file.to_owned(), report, record }
 }
 
-/// The truth in which every yes is kept.
+/// The truth in which every yes is kept, and every other home is somebody else's.
 fn truth(taps: &[Tap]) -> Truth {
     let mut truth = Truth::default();
-    for (n, _) in taps.iter().enumerate().filter(|(_, tap)| tap.yes) {
+    for (n, tap) in taps.iter().enumerate() {
+        let who = if tap.yes { "S" } else { "X" };
         let seq = truth.journal.len() as i64 + 1;
         truth.claims.push(Claim {
             id: format!("C{n}"),
             unit: n as u32,
-            registration: Some(format!("S{n:05}")),
+            registration: Some(format!("{who}{n:05}")),
             key: Some(format!("key-{n:05}")),
             state: "held".to_owned(),
             occupying: true,
