@@ -13,10 +13,14 @@ cd "$(dirname "$0")/.."
 scenario=burst
 if [ $# -gt 0 ] && [[ "$1" != --* ]]; then scenario=$1; shift; fi
 profile=${KAIPAN_LOAD_PROFILE:-release}
+# bash 3.2 takes an empty array for an unset variable, hence the `+` wherever one may be empty.
 flags=(); [ "$profile" = debug ] || flags=(--release)
-cargo build "${flags[@]}" --locked --bin kaipan --bin kaipan-loadtest --package kaipan --package kaipan-loadtest
-bin=$PWD/${CARGO_TARGET_DIR:-target}/$profile
-out=$PWD/${CARGO_TARGET_DIR:-target}/load
+cargo build ${flags[@]+"${flags[@]}"} --locked --bin kaipan --bin kaipan-loadtest --package kaipan --package kaipan-loadtest
+target=${CARGO_TARGET_DIR:-target}
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
+bin=$target/$profile
+out=$target/load
 mkdir -p "$out"
 rm -f "$out/report.json" "$out/report.html" "$out/serve.log"
 
@@ -25,18 +29,29 @@ ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/kaipan-load.XXXXXX")
 server=
+# Asks the server to end, waits 15 s at most, then ends it.
+stop() {
+  [ -n "$server" ] || return 0
+  kill -TERM "$server" 2>/dev/null || true
+  for _ in $(seq 75); do
+    kill -0 "$server" 2>/dev/null || { server=; return 0; }
+    sleep 0.2
+  done
+  kill -KILL "$server" 2>/dev/null || true
+  wait "$server" 2>/dev/null || true
+  server=
+}
 finish() {
   status=$?
-  if [ -n "$server" ]; then
-    kill -TERM "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
-  fi
+  stop
   [ "$status" -eq 0 ] || { [ ! -s "$folder/serve.log" ] || cp "$folder/serve.log" "$out/serve.log"; }
   rm -rf "$folder"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
 
+# What is exported for another server, above all its database, is not for this one: its keyring is deleted at the end.
+for name in ${!KAIPAN_*}; do unset "$name"; done
 export KAIPAN_DATA_DIR=$folder/data KAIPAN_KEYRING=$folder/keys.json
 KAIPAN_LOADTEST_PASSWORD=$(head -c 18 /dev/urandom | base64 | tr '+/' '-_')
 export KAIPAN_LOADTEST_PASSWORD
@@ -74,6 +89,7 @@ serve() {
     if listens "$port" && listens $((port + 1)); then return; fi
     sleep 0.2
   done
+  stop
   return 1
 }
 serve || serve || serve || { tail -n 5 "$folder/serve.log" >&2; exit 2; }
@@ -89,6 +105,6 @@ where=(--rehearse)
 [ "$scenario" != mixed ] || where=(--roster "$folder/sheets/roster.csv")
 status=0
 "$bin/kaipan-loadtest" "$scenario" --buyers-url "http://$buyers" --staff-url "http://$staff" --login ops \
-  --opening "$opening" "${where[@]}" --out "$out" "${usual[@]}" "$@" || status=$?
+  --opening "$opening" "${where[@]}" --out "$out" ${usual[@]+"${usual[@]}"} "$@" || status=$?
 [ ! -f "$out/report.html" ] || echo "report: $out/report.html"
 exit "$status"

@@ -18,4 +18,6 @@ if pages_are_old; then
   touch "$built"
 fi
 cargo build --release --locked --bin kaipan --bin kaipan-loadtest --package kaipan --package kaipan-loadtest
+# The demo's server reads what is exported, and the demo has its own folder with its own database and keyring.
+unset KAIPAN_DATABASE_URL KAIPAN_KEYRING
 exec "${CARGO_TARGET_DIR:-target}/release/kaipan" demo "$@"
