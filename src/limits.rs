@@ -426,6 +426,8 @@ pub const WRITES_BURST: u32 = 20;
 pub const WRITES_PER_SECOND: u32 = 2;
 /// Frames of any kind over one WebSocket.
 pub const FRAMES_BURST: u32 = 200;
+/// Refused frames in a row after which a socket is closed instead of told again.
+pub const FRAMES_REFUSED_MAX: u16 = 100;
 pub const FRAMES_PER_SECOND: u32 = 50;
 
 /// A rehearsal's limits by registration are so many times a sale's: 20,000 picks a second over one session.

@@ -53,7 +53,13 @@ impl Live {
         let next = last.id.as_str().to_owned();
         let mut claims = Vec::with_capacity(rows.len());
         for row in &rows {
-            claims.extend(claim_of(row)?.map(Arc::new));
+            match claim_of(row) {
+                Ok(claim) => claims.extend(claim.map(Arc::new)),
+                // Left out and told of: waiting for it would leave every refusal to the database for the whole sale.
+                Err(error) => {
+                    tracing::error!(opening = %self.facts.id, %error, "an ended claim does not read")
+                }
+            }
         }
         for claim in self.memory.remember_ended(claims) {
             self.remember(&claim);

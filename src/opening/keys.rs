@@ -123,13 +123,21 @@ impl Keys {
         }
     }
 
-    /// No decision was reached, and none is under way: the key is fresh again. Who waits is told `answer`.
+    /// No decision was reached, and none is under way: the key is fresh again, unless the journal has decided it
+    /// meanwhile. Who waits is told `answer`.
     pub fn forget(&self, who: RegOrd, key: &Key, answer: &Answer) {
         let Some(mut slot) = self.slot(who) else { return };
-        let Some(at) = slot.iter().position(|entry| entry.key == *key) else { return };
+        let is_open = |entry: &Entry| entry.key == *key && matches!(entry.state, State::Deciding(_));
+        let Some(at) = slot.iter().position(is_open) else { return };
         if let Some(Entry { state: State::Deciding(waiting), .. }) = slot.remove(at) {
             tell(waiting, answer);
         }
+    }
+
+    /// What a buyer's later taps do to a key.
+    #[cfg(test)]
+    pub fn make_room_of(&self, who: RegOrd, key: &Key) {
+        self.slot(who).unwrap().retain(|entry| entry.key != *key);
     }
 
     fn slot(&self, who: RegOrd) -> Option<MutexGuard<'_, VecDeque<Entry>>> {

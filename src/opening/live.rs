@@ -224,7 +224,7 @@ impl Live {
 
     /// The end of a pick that could not be decided at once.
     pub async fn decided(&self, waiting: Waiting) -> Result<Answer, PickError> {
-        let Waiting { answer, again } = waiting;
+        let Waiting { mut answer, again } = waiting;
         if let Some((undecided, unit, arrived)) = again {
             match self.decide(undecided.who, unit, &undecided.key, arrived).await {
                 Decision::No(refusal) => {
@@ -232,7 +232,8 @@ impl Live {
                     undecided.settle(&Answer::No(refusal));
                     self.stats.refused(refusal);
                 }
-                Decision::Wait => return Ok(Answer::InProgress),
+                // Or granted meanwhile, says the journal.
+                Decision::Wait => return Ok(answer.try_recv().unwrap_or(Answer::InProgress)),
                 Decision::Busy => return Err(PickError::Busy),
                 Decision::Queued => undecided.leave_to_committer(),
             }

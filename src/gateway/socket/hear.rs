@@ -103,7 +103,7 @@ impl Hub {
         };
         match (heard, pace) {
             (Heard::Text(text), Ok(())) => self.hear_text(id, member, text),
-            (Heard::Text(text), Err(problem)) => {
+            (Heard::Text(text), Err(problem)) if !member.pace.is_flooded() => {
                 let key = ClientFrame::parse(text).ok().and_then(|frame| frame.key().map(str::to_owned));
                 self.say(&ServerFrame::error(problem, key));
                 Ok(())

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::gateway::rates::slow_down;
 use crate::http::Problem;
-use crate::limits::{FRAMES_BURST, FRAMES_PER_SECOND, REHEARSAL_RATES_TIMES};
+use crate::limits::{FRAMES_BURST, FRAMES_PER_SECOND, FRAMES_REFUSED_MAX, REHEARSAL_RATES_TIMES};
 
 /// What each socket of an opening may say.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,8 @@ impl Allowance {
 #[derive(Default)]
 pub struct Pace {
     whole_at: Option<Instant>,
+    /// Frames in a row that came too early.
+    refused: u16,
 }
 
 impl Pace {
@@ -37,10 +39,17 @@ impl Pace {
         let whole_at = self.whole_at.map_or(now, |at| at.max(now)) + allowed.each;
         let ahead = whole_at.duration_since(now);
         if ahead > allowed.burst {
+            self.refused = self.refused.saturating_add(1);
             return Err(slow_down(ahead.saturating_sub(allowed.burst)));
         }
         self.whole_at = Some(whole_at);
+        self.refused = 0;
         Ok(())
+    }
+
+    /// Who goes on and on is not answered one by one: the smallest frame is six bytes and its refusal ten times that.
+    pub fn is_flooded(&self) -> bool {
+        self.refused > FRAMES_REFUSED_MAX
     }
 }
 
@@ -69,5 +78,17 @@ mod tests {
     fn a_rehearsals_frames_are_counted_and_not_refused() {
         let (mut pace, now) = (Pace::default(), Instant::now());
         assert!((0..50_000).all(|_| pace.check(Allowance::of(true), now).is_ok()));
+    }
+
+    /// Mutation that turned it red: refusals that are not counted.
+    #[test]
+    fn who_goes_on_after_many_refusals_is_a_flood_and_who_waits_is_not() {
+        let allowed = Allowance::of(false);
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        let refused =
+            (0..FRAMES_BURST + u32::from(FRAMES_REFUSED_MAX)).filter(|_| pace.check(allowed, start).is_err());
+        assert_eq!((refused.count(), pace.is_flooded()), (usize::from(FRAMES_REFUSED_MAX), false));
+        assert!(pace.check(allowed, start).is_err() && pace.is_flooded());
+        assert!(pace.check(allowed, start + Duration::from_secs(60)).is_ok() && !pace.is_flooded());
     }
 }

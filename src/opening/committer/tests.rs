@@ -16,7 +16,7 @@ async fn a_repetition_of_an_ended_claim_holds_no_unit() {
     let key = Key::parse("tap-00000001").unwrap();
     let Ok(Answer::Yes(claim)) = live.pick(who, unit, key.clone()).await else { panic!("granted") };
     live.give_up(who, claim.id.clone(), claim.generation).await.unwrap();
-    live.keys.forget(who, &key, &Answer::Unknown);
+    live.keys.make_room_of(who, &key);
 
     let Ok(Answer::Yes(again)) = live.pick(who, unit, key).await else { panic!("as recorded") };
     assert_eq!((&again.id, again.state), (&claim.id, ClaimState::GivenUp));
