@@ -89,6 +89,8 @@ async fn record(
     now: Micros,
 ) -> Result<PaymentId, PaymentError> {
     let id = PaymentId::generate();
+    let rehearsed = live.facts.rehearsal.then(|| format!("{}{reference}", apart(&live.facts.id)));
+    let reference = rehearsed.as_deref().unwrap_or(reference);
     let mut tx = db.begin(Priority::Staff).await?;
     let recorded = execute!(
         tx,
@@ -125,8 +127,22 @@ async fn record(
     if same { Ok(id) } else { Err(PaymentError::ReferenceUsed) }
 }
 
+/// What stands before a rehearsal's references in the database, where a reference is unique in its project: receipts that
+/// are tried out on the evening before must not be in use in the sale. A reference proper is trimmed and never begins so.
+fn apart(opening: &OpeningId) -> String {
+    format!(" {opening} ")
+}
+
+/// As the cashier typed it.
+fn as_typed(row: PaymentRow, opening: &OpeningId) -> PaymentRow {
+    match row.reference.strip_prefix(&apart(opening)) {
+        Some(reference) => PaymentRow { reference: reference.to_owned(), ..row },
+        None => row,
+    }
+}
+
 async fn read(read: &mut Reader, opening: &OpeningId, id: &PaymentId) -> Result<PaymentRow, StoreError> {
-    fetch_one!(
+    let row = fetch_one!(
         read,
         PaymentRow,
         "SELECT id, claim_id, generation, method, reference, amount_fen, state, applied_fen, refund_fen,
@@ -134,19 +150,21 @@ async fn read(read: &mut Reader, opening: &OpeningId, id: &PaymentId) -> Result<
          FROM payment WHERE opening_id = $1 AND id = $2",
         opening,
         id
-    )
+    )?;
+    Ok(as_typed(row, opening))
 }
 
 /// Payments with something to pay back, oldest first.
 pub async fn refunds(read: &mut Reader, opening: &OpeningId) -> Result<Vec<PaymentRow>, StoreError> {
-    fetch_all!(
+    let rows = fetch_all!(
         read,
         PaymentRow,
         "SELECT id, claim_id, generation, method, reference, amount_fen, state, applied_fen, refund_fen,
                 refund_reason, recorded_by, created_at
          FROM payment WHERE opening_id = $1 AND refund_fen > 0 ORDER BY created_at, id",
         opening
-    )
+    )?;
+    Ok(rows.into_iter().map(|row| as_typed(row, opening)).collect())
 }
 
 /// Who is behind a registration: for staff with the right to know.

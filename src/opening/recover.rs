@@ -178,6 +178,7 @@ struct OpeningRow {
 
 #[derive(FromRow)]
 struct UnitRow {
+    ord: i64,
     property_id: PropertyId,
     kind: String,
     building: String,
@@ -195,6 +196,7 @@ struct UnitRow {
 
 #[derive(FromRow)]
 struct RegistrationRow {
+    ord: i64,
     id: String,
     code: String,
     name_sealed: Vec<u8>,
@@ -271,15 +273,26 @@ fn quota(stored: i64) -> u16 {
     u16::try_from(stored.max(0)).unwrap_or(u16::MAX)
 }
 
+/// Everything else finds a row by its position: behind a hole a pick would be another home's, or another person's.
+fn without_holes(list: &str, ords: impl Iterator<Item = i64>) -> Result<(), StoreError> {
+    match ords.zip(0..).find(|(ord, position)| ord != position) {
+        None => Ok(()),
+        Some((ord, position)) => {
+            Err(StoreError::Corrupt(format!("{list}.ord {ord} where {position} belongs")))
+        }
+    }
+}
+
 async fn read_units(read: &mut Reader, opening: &OpeningId) -> Result<Vec<Unit>, RecoverError> {
     let rows = fetch_all!(
         read,
         UnitRow,
-        "SELECT property_id, kind, building, section, floor, room, layout, facing, gross_area_centi,
+        "SELECT ord, property_id, kind, building, section, floor, room, layout, facing, gross_area_centi,
                 inner_area_centi, unit_price_fen, total_fen, remarks
          FROM unit WHERE opening_id = $1 ORDER BY ord",
         opening
     )?;
+    without_holes("unit", rows.iter().map(|row| row.ord))?;
     rows.into_iter()
         .map(|row| {
             let kind = UnitKind::from_name(&row.kind)
@@ -311,10 +324,11 @@ async fn read_registrations(
     let rows = fetch_all!(
         read,
         RegistrationRow,
-        "SELECT id, code, name_sealed, household, eligibility, group_name, lot_number, quota_home, earnest_fen
+        "SELECT ord, id, code, name_sealed, household, eligibility, group_name, lot_number, quota_home, earnest_fen
          FROM registration WHERE opening_id = $1 ORDER BY ord",
         opening
     )?;
+    without_holes("registration", rows.iter().map(|row| row.ord))?;
     let names = masked_names(vault, &rows).await?;
     let mut households: HashMap<String, u32> = HashMap::new();
     let mut registrations = Vec::with_capacity(rows.len());
@@ -360,4 +374,16 @@ async fn masked_names(vault: &Arc<Vault>, rows: &[RegistrationRow]) -> Result<Ve
         names.extend(part.await??);
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_with_a_hole_is_refused() {
+        assert!(without_holes("unit", 0..3).is_ok());
+        let refused = without_holes("unit", [0, 1, 3].into_iter()).unwrap_err();
+        assert!(refused.to_string().contains("unit.ord 3 where 2 belongs"), "{refused}");
+    }
 }

@@ -1,11 +1,14 @@
-//! `kaipan import`, the command: what it prints, and what its exit code means (OP-11, OP-23).
+//! `kaipan import`, the command: what it prints, and what its exit code means (OP-11, OP-23). And a large one that a
+//! publication meets.
 
 use std::process::Output;
+use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor, PgConnection};
 
-use crate::harness::{Database, Home, Plan, admin, draft};
+use crate::harness::{Database, Home, Plan, Sale, admin, draft};
 
 const PRICE_LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/price-list.xlsx");
 const ROSTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/roster.xlsx");
@@ -98,4 +101,53 @@ async fn op_11_the_command_stores_what_the_door_shows(#[case] database: Database
         .map(|entry| entry["action"].as_str().unwrap())
         .collect();
     assert_eq!(by_command, ["ROSTER_IMPORTED", "ROSTER_IMPORTED", "PRICE_LIST_IMPORTED"]);
+}
+
+/// OP-11: a publication waits for the part of an import that is in flight, and freezes nothing of it.
+///
+/// Mutation that turned it red: `withdraw` that reads `staged_by` without taking the opening's row.
+#[tokio::test]
+async fn op_11_a_publication_waits_for_the_part_in_flight() {
+    let home = Home::new(Database::Postgres).await;
+    let server = home.serve().await;
+    let sale = Sale::publish(&server, &Plan { starts_in_ms: 3_600_000, ..Plan::default() }).await;
+    sale.admin.post(&sale.path("/unpublish"), json!({})).await.ok();
+
+    // What an import of two parts has done when its first is written and not committed.
+    let mut import = PgConnection::connect(home.database_url().unwrap()).await.unwrap();
+    let mark = "UPDATE opening SET staged_by = 'import', staged_until = 9000000000000000,
+                    registrations_staged_from = 4 WHERE id = $1";
+    assert_eq!(sqlx::query(mark).bind(&sale.opening).execute(&mut import).await.unwrap().rows_affected(), 1);
+    import.execute("BEGIN").await.unwrap();
+    let part = [
+        "UPDATE opening SET staged_until = staged_until + 1 WHERE id = $1 AND staged_by = 'import'",
+        "INSERT INTO registration (opening_id, ord, org_id, id, code, name_sealed, document_kind, document_sealed,
+             document_bidx, eligibility, consultant, group_name, quota_home, earnest_fen)
+         SELECT opening_id, 4, org_id, 'part', 'part', name_sealed, document_kind, document_sealed, name_sealed,
+             eligibility, consultant, group_name, quota_home, earnest_fen
+         FROM registration WHERE opening_id = $1 AND ord = 0",
+    ];
+    for sql in part {
+        assert_eq!(
+            sqlx::query(sql).bind(&sale.opening).execute(&mut import).await.unwrap().rows_affected(),
+            1
+        );
+    }
+
+    let path = sale.path("/publish");
+    let publish = sale.admin.post(&path, json!({}));
+    let commit = async {
+        let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_as::<_, (i64,)>(waiting).fetch_one(&mut import).await.unwrap().0 == 0 {
+            tokio::task::yield_now().await;
+        }
+        import.execute("COMMIT").await.unwrap();
+    };
+    let both = async { tokio::join!(publish, commit) };
+    let (published, ()) = tokio::time::timeout(Duration::from_secs(60), both).await.expect("it is published");
+    published.ok();
+    let frozen = "SELECT COUNT(*) FROM registration WHERE opening_id = $1";
+    let frozen: (i64,) = sqlx::query_as(frozen).bind(&sale.opening).fetch_one(&mut import).await.unwrap();
+    assert_eq!(frozen.0, 4);
 }

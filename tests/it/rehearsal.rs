@@ -155,6 +155,47 @@ async fn op_38_simulated_sessions_pick_and_survive_a_restart(#[case] database: D
     assert_eq!(logged, [&json!({"first": 700, "count": 2}), &json!({"first": 0, "count": 1300})], "{log}");
 }
 
+/// OP-38, OP-60: a receipt's number tried out in a rehearsal is free in the sale, and unique in each of them.
+///
+/// Mutation that turned it red: a rehearsal's reference stored as it is typed (REFERENCE_USED in the sale).
+#[rstest]
+#[case::sqlite(Database::Sqlite)]
+#[case::postgres(Database::Postgres)]
+#[tokio::test]
+async fn op_38_a_rehearsals_receipts_are_not_the_sales(#[case] database: Database) {
+    let home = Home::new(database).await;
+    let server = home.serve().await;
+    let sale = Sale::publish(&server, &Plan::default()).await;
+    let copy = rehearse(&sale, json!({"buyers": 2, "start_in_s": 1, "open_for_s": 600})).await;
+    sale.started().await;
+    wait_live(&server.buyers(), &copy).await;
+    let token = sessions(&sale.admin, &copy, 0, 1).await.remove(0).1;
+    let body = json!({"key": "simulated-1", "unit": 0});
+    let simulated = server.buyers().with_token(&token).post(&path(&copy, "/picks"), body).await.ok();
+    let real = sale.buyer(0).await.pick("real-key-1", 0).await;
+
+    let pay = async |at: String, yes: &Value, amount_fen: u64| {
+        let at = format!("{at}/holds/{}/payments", yes["claim"]["id"].as_str().unwrap());
+        let generation = &yes["claim"]["generation"];
+        let body =
+            json!({"generation": generation, "method": "pos", "reference": "R-1", "amount_fen": amount_fen});
+        sale.admin.post(&at, body).await
+    };
+    let mut payments = Vec::new();
+    for (at, yes) in [(path(&copy, ""), &simulated), (sale.path(""), &real)] {
+        // More than the deposit: what is too much is listed as owed.
+        let paid = pay(at.clone(), yes, 6_000_000).await.ok();
+        assert_eq!(paid["payment"]["reference"], "R-1", "{paid}");
+        let again = pay(at.clone(), yes, 6_000_000).await.ok();
+        assert_eq!(again["payment"]["id"], paid["payment"]["id"], "the same payment");
+        pay(at.clone(), yes, 6_000_001).await.refused(409, "REFERENCE_USED");
+        let owed = sale.admin.get(&format!("{at}/refunds")).await.ok();
+        assert_eq!(owed["refunds"][0]["reference"], "R-1", "{owed}");
+        payments.push(paid["payment"]["id"].clone());
+    }
+    assert_ne!(payments[0], payments[1]);
+}
+
 /// OP-38: whoever asks, nobody signs in for a real person: not in a sale, and nobody real gets into a rehearsal.
 /// Mutations caught: `only_of_a_rehearsal` left out; `is_rehearsed` not looked at by the importer.
 #[tokio::test]

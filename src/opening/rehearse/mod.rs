@@ -123,7 +123,7 @@ impl Rehearser<'_> {
         let lines = fetch_all!(
             read,
             Line,
-            "SELECT household, group_name, lot_number, quota_home FROM registration
+            "SELECT household, group_name, lot_number, quota_home FROM registration_shown
              WHERE opening_id = $1 ORDER BY ord",
             source
         )?;
@@ -191,13 +191,14 @@ impl Rehearser<'_> {
                 tx,
                 "INSERT INTO unit (opening_id, ord, org_id, property_id, kind, building, section, floor, room, layout,
                      facing, gross_area_centi, inner_area_centi, unit_price_fen, total_fen, remarks, withheld_reason)
-                 SELECT $2, ord, org_id, property_id, kind, building, section, floor, room, layout,
+                 SELECT $2, ord, $5, property_id, kind, building, section, floor, room, layout,
                      facing, gross_area_centi, inner_area_centi, unit_price_fen, total_fen, remarks, withheld_reason
-                 FROM unit WHERE opening_id = $1 AND ord >= $3 AND ord < $4",
+                 FROM unit_shown WHERE opening_id = $1 AND ord >= $3 AND ord < $4",
                 source,
                 copy,
                 first,
-                first + REHEARSAL_CHUNK_UNITS
+                first + REHEARSAL_CHUNK_UNITS,
+                OrgId::default_org()
             )?;
             tx.commit().await?;
             first += REHEARSAL_CHUNK_UNITS;
@@ -205,7 +206,7 @@ impl Rehearser<'_> {
             let (beyond,) = fetch_one!(
                 read,
                 (i64,),
-                "SELECT COUNT(*) FROM unit WHERE opening_id = $1 AND ord >= $2",
+                "SELECT COUNT(*) FROM unit_shown WHERE opening_id = $1 AND ord >= $2",
                 source,
                 first
             )?;

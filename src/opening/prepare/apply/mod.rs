@@ -105,9 +105,8 @@ async fn draft(on: &mut Reader, opening: &OpeningId) -> Result<Draft, ImportErro
     }
 }
 
-/// Takes the head row if nothing changed since `draft` was read, and nobody is adding rows. An edited opening has to be
-/// checked again.
-async fn claim_head(tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<bool, StoreError> {
+/// Takes the head row if nothing changed since `draft` was read. An edited opening has to be checked again.
+async fn take_head(tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<bool, StoreError> {
     let taken = execute!(
         tx,
         "UPDATE opening_head SET control_version = control_version + 1, phase = $4
@@ -117,7 +116,12 @@ async fn claim_head(tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<b
         draft.phase.as_str(),
         Phase::Draft.as_str()
     )?;
-    if taken == 0 {
+    Ok(taken == 1)
+}
+
+/// Takes the head row, and nobody is adding rows.
+async fn claim_head(tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<bool, StoreError> {
+    if !take_head(tx, opening, draft).await? {
         return Ok(false);
     }
     // A statement of its own, behind the head row: an import marks its opening behind that row too.
@@ -240,7 +244,8 @@ impl Importer<'_> {
             tx.commit().await?;
         }
         let mut tx = self.db.begin(Priority::Bulk).await?;
-        if !stage.show(&mut tx).await? || !claim_head(&mut tx, stage.opening, draft).await? {
+        // First the head row, then the opening's, as a publication takes them: the other way round both would wait.
+        if !take_head(&mut tx, stage.opening, draft).await? || !stage.show(&mut tx).await? {
             tx.rollback().await?;
             return Ok(false);
         }

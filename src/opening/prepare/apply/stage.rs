@@ -12,7 +12,7 @@ use super::Draft;
 use crate::domain::ids::OpeningId;
 use crate::domain::time::Micros;
 use crate::limits::{IMPORT_PART_ROWS, IMPORT_SILENCE_S};
-use crate::store::{Db, Priority, StoreError, Tx, execute, fetch_all, fetch_one};
+use crate::store::{Db, Priority, StoreError, Tx, execute, fetch_all};
 
 /// Which list an import adds to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,12 +159,17 @@ pub async fn sweep(db: &Db) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// In the transaction of a publication: an import that is under way does not belong to what is frozen. Its parts stop
-/// at the missing mark.
+/// In the transaction of a publication, behind the head row: an import that is under way does not belong to what is
+/// frozen. Its parts stop at the missing mark.
 pub async fn withdraw(tx: &mut Tx, opening: &OpeningId) -> Result<(), StoreError> {
-    let (marked,) =
-        fetch_one!(tx, (bool,), "SELECT staged_by IS NOT NULL FROM opening WHERE id = $1", opening)?;
-    if !marked {
+    // Written, not read: a part in flight has this row since `renew`. It is waited for and then removed with the rest,
+    // instead of being committed after the removal and frozen.
+    let marked = execute!(
+        tx,
+        "UPDATE opening SET staged_until = staged_until WHERE id = $1 AND staged_by IS NOT NULL",
+        opening
+    )?;
+    if marked == 0 {
         return Ok(());
     }
     while remove_part(tx, opening).await? > 0 {}
