@@ -18,6 +18,10 @@ use crate::telemetry::stage;
 /// How long a connection may take to come by; sqlx would wait half a minute without a word.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The same for SQLite, whose opening waits for the disk: a machine that is busy starting everything else takes seconds. What
+/// takes long says so meanwhile (`telemetry::stage`).
+const SQLITE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// The database of this process. Cheap to clone.
@@ -70,7 +74,7 @@ impl Db {
         let writer = SqlitePoolOptions::new()
             .min_connections(1)
             .max_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(SQLITE_ACQUIRE_TIMEOUT)
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(options.clone());
@@ -79,7 +83,7 @@ impl Db {
         stage("migrating the database", MIGRATIONS.run(&writer)).await.map_err(schema_error)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(limits::SQLITE_READERS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(SQLITE_ACQUIRE_TIMEOUT)
             .connect_with(options.read_only(true));
         let readers = stage("opening the database for reading", readers).await?;
         Ok(Self::Sqlite(SqliteDb { readers, writer, queue: WriterQueue::default(), clock }))

@@ -457,5 +457,6 @@ async fn sockets_that_leave_give_back_what_they_cost() {
     }
     // The first round also pays for what every later one uses again.
     let grown = resident().await.saturating_sub(rounds[2]);
-    assert!(grown < SOCKETS * 1_024, "{grown} bytes since the third round: {rounds:?}");
+    // Less than any socket costs: one that is not given back is some 2.5 KB and more. The rest is the allocator's noise.
+    assert!(grown < SOCKETS * 2_048, "{grown} bytes since the third round: {rounds:?}");
 }

@@ -135,8 +135,9 @@ async fn op_41_a_load_outlives_a_killed_server() {
             let openings = listed["openings"].as_array().unwrap();
             if let Some(copy) = openings.iter().find(|one| one["rehearsal"] == true) {
                 let id = copy["id"].as_str().unwrap().to_owned();
-                let board = server.buyers().get(&format!("/api/v1/openings/{id}/board")).await.ok();
-                if board["status"].as_str().unwrap().contains('1') {
+                let board = server.buyers().get(&format!("/api/v1/openings/{id}/board")).await;
+                // Before it is published it has none.
+                if board.status == 200 && board.ok()["status"].as_str().unwrap().contains('1') {
                     return id;
                 }
             }
