@@ -2,7 +2,7 @@
 #
 #   make run       an opening with a simulated crowd on this machine; stop with Ctrl-C, run again to resume
 #                  its options:  make run ARGS="--start-in 20s --lan"
-#   make check     the quick loop while writing: format, lints, unit tests, types (under two minutes warm)
+#   make check     the quick loop while writing: format, lints, unit tests, types
 #   make test      every check there is, on real databases and in a real browser; CI runs exactly this
 #                  one part alone:  make test PARTS="clippy it-postgres"
 #   make soak      for a night: more seeds in the simulator, more kills, thousands of hostile clients;
@@ -10,7 +10,7 @@
 #   make load      10,000 buyers tap within a tenth of a second, every answer audited; report in target/load/
 #                  another scenario, other flags:  make load ARGS="ramp --buyers 2000"
 #   make bench     the figures beside their baselines, in short; one row alone:  make bench ARGS="--rows hall"
-#   make bench-full  every figure in full, medians of five, on all cores and on two; for a quiet machine and an hour
+#   make bench-full  every figure in full, medians of five, on all cores and on two; long, for a quiet machine
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help

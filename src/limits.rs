@@ -32,7 +32,7 @@ pub const OUTBOX_LISTED_MAX: i64 = 100;
 /// How long the outbox remembers.
 pub const OUTBOX_KEEP_S: i64 = 7 * 24 * 3600;
 
-/// Rows that one clean-up transaction removes: a few milliseconds of the one writer.
+/// Rows that one clean-up transaction removes, so that it is a short one for SQLite's one writer.
 pub const PURGE_ROWS: i64 = 500;
 // --- telemetry ---
 
@@ -43,23 +43,24 @@ pub const METRICS_OPENINGS_MAX: usize = 20;
 
 /// Waiting connections the kernel may queue for each listening socket: the whole hall taps within a second.
 pub const LISTEN_BACKLOG: i32 = 4_096;
-/// Open connections of the buyers' door in one process. Each costs some 3 KB, and while it is in its handshake 20.
+/// Open connections of the buyers' door in one process: far more than one sale's pages, and still a bound on memory.
 pub const BUYER_CONNECTIONS_MAX: usize = 60_000;
 /// Open connections of the staff's door.
 pub const STAFF_CONNECTIONS_MAX: usize = 1_000;
 /// Requests of one door between their first byte and their answer; more are refused at once with `OVERLOADED`.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 20_000;
-/// Connections that a loop takes before it looks at its requests again: some 2 ms of them.
+/// Connections that a loop takes before it looks at its requests again.
 pub const ACCEPTS_A_TURN: usize = 64;
 /// How often a loop looks how late it is. A tap's promise is a second, so fifty looks in it are plenty.
 pub const LATENESS_LOOK_PERIOD: Duration = Duration::from_millis(20);
 /// A loop whose requests wait this long before they are looked at is late: a quarter of the second that a buyer is
-/// promised, and more than a hall of 10,000 that taps at one instant makes one loop need (some 200 ms).
+/// promised.
 pub const LATE: Duration = Duration::from_millis(250);
-/// A loop that has been late for this long will not catch up by itself: a burst would be over.
+/// A loop that has been late for this long is taken for one that will not catch up by itself. A choice: longer than what
+/// 10,000 taps at one instant take in `docs/performance.md`, where none of them may be refused.
 pub const LATE_FOR: Duration = Duration::from_millis(500);
-/// Picks answered for each one that is refused while a loop stays late. A refusal costs about half an answer, so this
-/// leaves 8 ÷ 8.5 = 94 % of the core to answers, whatever arrives.
+/// Picks answered for each one that is refused while a loop stays late. A refusal costs no more than an answer, so at
+/// least eight parts in nine of what the loop does for picks are answers, whatever arrives.
 pub const ANSWERS_PER_REFUSAL: u32 = 8;
 /// When who was refused by a late loop should come back. The page waits up to two seconds without a word to its buyer.
 pub const LATE_RETRY_MS_MIN: u64 = 1_000;
@@ -97,7 +98,7 @@ const _: () = assert!(
 
 // --- imports ---
 
-/// The largest spreadsheet that is taken. Ten thousand registrations are 0.7 MB.
+/// The largest spreadsheet that is taken. The ten thousand registrations of `demo/roster.xlsx` are 0.7 MB.
 pub const IMPORT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Uploads read at the same time: each takes a core and up to the unpacked size in memory.
@@ -143,7 +144,7 @@ pub const QUOTA_HOME_MAX: i64 = 99;
 /// Rows of one INSERT: 21 values each stay below SQLite's 32,766 and Postgres' 65,535 bound values.
 pub const IMPORT_INSERT_ROWS: usize = 250;
 
-/// Rows of one transaction of a large import: a few milliseconds of SQLite's one writer.
+/// Rows of one transaction of a large import: picks wait for one such part of SQLite's one writer at most.
 pub const IMPORT_PART_ROWS: usize = 256;
 
 /// An import of so many parts is one transaction: no longer than a person's other ones.
@@ -157,7 +158,7 @@ pub const IMPORT_ATTEMPTS: usize = 5;
 
 const _: () = assert!(IMPORT_INSERT_ROWS * 21 < 32_766);
 
-/// As written by usual programs a row of a full roster takes 75 bytes packed and 700 unpacked, 200 of them text.
+/// A row of a full roster, rounded up: `demo/roster.xlsx` has 72 bytes packed and 665 unpacked for each, 104 of them text.
 const _: () = assert!(
     IMPORT_ROWS_MAX * 75 < IMPORT_BYTES_MAX
         && IMPORT_ROWS_MAX as u64 * 700 < IMPORT_UNPACKED_BYTES_MAX
@@ -199,7 +200,7 @@ pub const EVENTS_KEPT: usize = 16_384;
 /// Journal entries read at once when catching up.
 pub const JOURNAL_PAGE: i64 = 5_000;
 
-/// Claims that ended before a start are read behind it, so many at once: a millisecond of the memory's lock.
+/// Claims that ended before a start are read behind it, so many at once, or the memory's lock would be held for long.
 pub const ENDED_CLAIMS_PAGE: i64 = 1_000;
 
 /// How often an opening looks at its deadlines, phase, and (on Postgres) at the head.
@@ -248,7 +249,7 @@ pub const REHEARSAL_BUYERS_MAX: i64 = 50_000;
 pub const REHEARSALS_MAX: i64 = 10;
 /// A rehearsal starts within a day of its making.
 pub const REHEARSAL_START_IN_S_MAX: i64 = 24 * 3_600;
-/// Units copied in one transaction: some ten milliseconds of the one writer.
+/// Units copied in one transaction: a sale beside it waits for one chunk at most.
 pub const REHEARSAL_CHUNK_UNITS: i64 = 1_000;
 /// Sessions of simulated buyers made in one call, and in one transaction of it.
 pub const REHEARSAL_SESSIONS_MAX: i64 = 20_000;
@@ -306,7 +307,7 @@ pub const CODE_TRY_EVERY_MS: i64 = 30_000;
 /// Wrong codes from one address, over all phones.
 pub const ADDRESS_TRIES_BURST: i64 = 1_000;
 pub const ADDRESS_TRY_EVERY_MS: i64 = 2_000;
-/// Keys that one throttle remembers. Each takes some 32 bytes.
+/// Keys that one throttle remembers. Each is two words in a map.
 pub const THROTTLE_KEYS_MAX: usize = 100_000;
 
 /// A registration's signed-in devices; one more ends the oldest that does not pick.
@@ -335,7 +336,7 @@ const _: () = assert!(CODE_RESEND_S <= CODE_RESEND_LONGER_S && CODE_RESEND_LONGE
 
 // --- identity: staff ---
 
-/// Argon2id, as OWASP recommends for servers: 19 MiB, two passes, one lane; some 20 ms of one core.
+/// Argon2id, as OWASP recommends for servers: 19 MiB, two passes, one lane.
 pub const ARGON2_MEMORY_KIB: u32 = 19 * 1024;
 pub const ARGON2_PASSES: u32 = 2;
 pub const ARGON2_LANES: u32 = 1;
@@ -408,11 +409,11 @@ pub const SOCKET_DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a closing socket may take to accept the closing frame.
 pub const SOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Session tokens that each loop remembers having opened: one for each buyer of an opening, some 350 bytes each.
+/// Session tokens that each loop remembers having opened: one for each buyer of an opening and more.
 pub const TOKENS_REMEMBERED: usize = 16_384;
 
-/// Picks of one registration: a burst of taps (two devices and their repeats), then a rate that no finger exceeds. A
-/// lost pick costs a microsecond, so this stops scripts and never a person.
+/// Picks of one registration: a burst of taps (two devices and their repeats), then a rate that no finger exceeds. This
+/// stops scripts and is meant never to be met by a person.
 pub const PICKS_BURST: u32 = 100;
 pub const PICKS_PER_SECOND: u32 = 20;
 /// An ask may cost a transaction.

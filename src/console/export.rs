@@ -59,7 +59,7 @@ fn state_name(state: &str) -> &'static str {
     }
 }
 
-/// Beijing time, which every project of this issue keeps.
+/// Beijing time, which every project keeps today.
 fn time(at: Micros) -> String {
     let Ok(at) = jiff::Timestamp::from_microsecond(at.0) else { return String::new() };
     let beijing = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));

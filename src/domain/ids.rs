@@ -114,7 +114,7 @@ id!(/// A message in the outbox, a log entry, or another row nobody refers to by
     RowId);
 
 impl OrgId {
-    /// The one organisation of this installations; `migrations/` inserts it.
+    /// The one organisation that an installation has today; `migrations/` inserts it.
     pub fn default_org() -> Self {
         Self("00000000000000000000000000".to_owned())
     }

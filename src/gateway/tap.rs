@@ -102,7 +102,7 @@ fn json(answer: &wire::Answer) -> Result<Bytes, Problem> {
 mod tests {
     use super::*;
 
-    /// Mutation that turned it red: the opening not looked at, so that `/picks/KEY/ask` of some lengths is a pick.
+    /// Mutation that turned it red: the opening's letters not looked at, so that `/openings/ID/x/picks` is a tap.
     #[test]
     fn only_the_exact_path_is_taken_from_the_router() {
         let opening = "01ARZ3NDEKTSV4RRFFQ69G5FAV";

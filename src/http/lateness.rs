@@ -11,10 +11,9 @@
 //! for. A loop that stays late has more to do than its core can. Then some picks are told to come back, cheaply, and the
 //! rest are answered.
 //!
-//! *Some*: a refusal costs half of an answer (the same system calls, the same head to read), so a loop that refused all
-//! that is late would spend its core on refusing and answer nobody. Refusals are rationed, one for so many answers: what
-//! is answered stays near the most the core can, whatever arrives. Who is refused comes back after a second or two, and
-//! that is what shortens the queue.
+//! *Some*: a refusal is not free (the same system calls, the same head to read), so a loop that refused all that is late
+//! would spend its core on refusing and answer nobody. Refusals are rationed, one for so many answers: most of its work
+//! is answers, whatever arrives. Who is refused comes back after a second or two, and that is what shortens the queue.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};

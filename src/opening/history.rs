@@ -35,7 +35,7 @@ pub(super) async fn run(live: Arc<Live>) {
             told = Instant::now();
             tracing::info!(opening = %live.facts.id, read, "still reading claims that ended");
         }
-        // A page is a millisecond of the memory's lock; who taps comes first.
+        // A page holds the memory's lock; who taps comes first.
         tokio::task::yield_now().await;
     }
     live.history_is_read.store(true, Ordering::Release);

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 pub enum Priority {
     /// A group of picks and what belongs to a running opening.
     Commit = 0,
-    /// A short transaction (≤ 5 ms) of a person.
+    /// A short transaction of a person.
     Staff = 1,
     /// A chunk of an import.
     Bulk = 2,

@@ -1,5 +1,5 @@
 // An opening from the spreadsheets to the deal, as the people in it see it: admin, buyers with several phones, cashier,
-// big screen. Every promise of the browser test is a step.
+// big screen. Every promise of the pages is a step.
 import { Thumb } from "./lib/buyer.mjs";
 import { axeFaults, device, overflow } from "./lib/browser.mjs";
 import { Mouse, shanghai } from "./lib/console.mjs";

@@ -1,7 +1,7 @@
 //! Passwords: argon2id, hashed away from the loops that serve people, a bounded number at a time.
 //!
-//! Each hash takes 19 MiB and a core for some milliseconds. Without the bound, a few hundred log-in attempts a second
-//! would take the memory and the cores from the buyers.
+//! Each hash takes 19 MiB and keeps a core busy. Without the bound, many log-in attempts at once would take the memory
+//! and the cores from the buyers.
 
 use std::sync::Arc;
 

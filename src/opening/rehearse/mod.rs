@@ -85,7 +85,7 @@ impl Rehearser<'_> {
         let buyers = wanted.checked_buyers(overview.registrations)?;
         let quota = overview.settings.quota.home;
         let vault = Arc::clone(self.vault);
-        // Ten thousand people of three sealed values are some fifty milliseconds: not for threads that answer people.
+        // Ten thousand people of three values to seal are not for threads that answer people.
         let rows =
             tokio::task::spawn_blocking(move || people::simulate(&vault, &lines, buyers, quota)).await??;
 

@@ -16,9 +16,9 @@ const AWAKE: u32 = 2_000;
 const ASLEEP: u32 = 1_000;
 /// Large, so that the boards that the sleepers asked for fill every buffer of the kernel.
 const SIZE: Size = Size { units: 20_000, buyers: AWAKE + ASLEEP };
-/// 20 KB each: more than the kernel and the server's bound (`SOCKET_WRITE_BYTES_MAX`) hold together.
+/// 20 KB each: together more than the kernel holds for a reader (`SOCKET_SEND_BUFFER_BYTES`).
 const BOARDS: u32 = 60;
-/// What may wait for one reader: the server's bound of 256 KiB and what a connection costs anyway.
+/// What a sleeper may cost at most: the goal of the row.
 const KIB_A_SLEEPER_MAX: f64 = 280.0;
 const TAPS: u32 = 6_000;
 const FOR_MS: u64 = 3_000;

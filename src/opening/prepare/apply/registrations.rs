@@ -28,7 +28,7 @@ impl Importer<'_> {
                 let mut on = self.db.read().await?;
                 (draft(&mut on, opening).await?, stored(&mut on, opening).await?)
             };
-            // Ten thousand rows of six sealed values are a tenth of a second: not for the threads that answer people.
+            // Ten thousand rows of six values to seal are not for the threads that answer people.
             let (vault, reading, quota) = (self.vault.clone(), reading.clone(), draft.quota_home);
             let plan = tokio::task::spawn_blocking(move || plan(&vault, &stored, &reading, quota)).await??;
             if let Some(report) = self.store(opening, &draft, options, plan).await? {
