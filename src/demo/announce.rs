@@ -69,7 +69,7 @@ pub(super) fn opening(state: &State, starts_in_s: i64) {
         .map_or_else(String::new, |opening| format!("{} {}", opening.project_name, opening.name));
     let phone = state.links.iter().find_map(|link| link.qr.as_deref()).map(qr_lines).unwrap_or_default();
     say(&format!(
-        "\n{title} · 模拟人群的演示 · a demo with a simulated crowd\n\n{phone}\n{text}\n  \
+        "\n{title} · 模拟买家的演示 · a demo with a simulated crowd\n\n{phone}\n{text}\n  \
          {starts_in_s} 秒后开盘；在演示页可以杀掉服务器 · opens in {starts_in_s} s; the demo page can kill the server\n  \
          Ctrl-C 停止，再次运行会继续 · Ctrl-C stops, running again resumes\n"
     ));

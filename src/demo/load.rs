@@ -96,7 +96,7 @@ async fn prepare_in(
     };
     let staff = Staff::open(open.db.clone(), open.vault.clone()).await.map_err(say)?;
     let admin = log_in_as(&staff, ADMIN, "演示管理员", Role::Admin, clock.wall()).await?;
-    let crowd = log_in_as(&staff, CROWD, "模拟人群", Role::Crowd, clock.wall()).await?;
+    let crowd = log_in_as(&staff, CROWD, "模拟买家", Role::Crowd, clock.wall()).await?;
     Ok(Cast { marker, people, newcomers, admin, crowd })
 }
 

@@ -215,7 +215,7 @@ impl Play<'_> {
         if !crowd_is_done {
             self.board.update(|state| {
                 state.trouble.get_or_insert_with(|| {
-                    "模拟人群提前结束，见 logs/crowd.log · the crowd ended early, see logs/crowd.log"
+                    "模拟买家提前离场，见 logs/crowd.log · the crowd ended early, see logs/crowd.log"
                         .to_owned()
                 });
             });

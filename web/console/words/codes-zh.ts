@@ -82,7 +82,7 @@ export const codesZh = {
   "role.manager": "销售经理",
   "role.cashier": "收银员",
   "role.auditor": "审计员",
-  "role.crowd": "模拟人群",
+  "role.crowd": "模拟买家",
   "roleHelp.admin": "可以做所有事情。",
   "roleHelp.manager": "查看现场，暂停与恢复，释放与延长，收款、导出和演练。",
   "roleHelp.cashier": "查看现场，登记收款。",

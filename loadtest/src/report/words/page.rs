@@ -20,7 +20,7 @@ texts! {
     PASS_MEANS: "每次点击都有答复，核对无误，各项指标在上限之内。", "Every tap was answered, the audit found nothing, and every figure is within its limit.";
     FAIL_MEANS: "有指标超过上限，或核对发现问题。开盘之前必须查清。", "A figure is above its limit, or the audit found something. Clear it up before the opening.";
     REFUSED_MEANS: "压测机自己跟不上计划，测到的不是服务器。请换更强的机器，或用几台机器分担后合并。", "The generator did not keep its own schedule, so this says nothing of the server. Use a stronger machine, or several and merge.";
-    FACTS: "{buyers} 位购房人 · 场景 {scenario} · {start} · 历时 {took}", "{buyers} buyers · scenario {scenario} · {start} · took {took}";
+    FACTS: "{buyers} 位模拟买家 · 场景 {scenario} · {start} · 历时 {took}", "{buyers} buyers · scenario {scenario} · {start} · took {took}";
     BEIJING: "北京时间", "Beijing time";
     WHY: "原因", "Why";
 
@@ -94,7 +94,7 @@ texts! {
     MACHINE: "机器", "Machine";
     PARTS: "由这些部分合并", "Merged from these parts";
     PART_FILE: "文件", "File";
-    BUYERS: "购房人", "Buyers";
+    BUYERS: "模拟买家", "Buyers";
 
     PLAN: "压测计划", "What was asked";
     PLAN_KEY: "参数", "Setting";
