@@ -125,7 +125,8 @@ impl Live {
     ) -> Result<Option<(Group, tokio::sync::MutexGuard<'_, ()>)>, StoreError> {
         let epoch = self.control.load().epoch;
         let mut tx = self.ledger.begin(&self.facts.id, Priority::Commit).await?;
-        let group = script::run(&mut tx, &self.facts, epoch, &batch.commands, &batch.picks).await?;
+        let Batch { commands, picks, .. } = batch;
+        let group = script::run(&mut tx, &self.facts, &self.inventory, epoch, commands, picks).await?;
         let Some(group) = group else { return Ok(None) };
         let order = self.order.lock().await;
         tx.commit().await?;

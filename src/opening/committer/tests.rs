@@ -1,5 +1,6 @@
 use crate::domain::ids::{RegOrd, UnitOrd};
-use crate::opening::answer::{Answer, ClaimState, Key};
+use crate::opening::answer::{Answer, ClaimState, Key, Refusal};
+use crate::opening::facts::Facts;
 use crate::opening::testing;
 use crate::store::testing as store_testing;
 
@@ -22,4 +23,29 @@ async fn a_repetition_of_an_ended_claim_holds_no_unit() {
     assert_eq!((&again.id, again.state), (&claim.id, ClaimState::GivenUp));
     let other = live.pick(RegOrd(1), unit, Key::parse("tap-00000002").unwrap()).await;
     assert!(matches!(other, Ok(Answer::Yes(_))), "{other:?}");
+}
+
+/// OP-43: of a holder's numbered places each is found, wherever the search for a free one begins.
+///
+/// Mutation that turned it red: a search that ends at the last place without going round. The buyer of two homes who
+/// gave his first one up was told that his quota is used.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_came_back_is_found_again() {
+    let (_folder, db) = store_testing::sqlite().await;
+    let running = testing::running(&db, 4).await;
+    let mut facts = Facts::clone(&running.live.facts);
+    drop(running);
+    facts.registrations[0].quota_home = 2;
+    let running = testing::restarted(&db, facts).await;
+    let live = &running.live;
+    let who = RegOrd(0);
+    let tap = |unit: u32| live.pick(who, UnitOrd(unit), Key::parse(&format!("tap-{unit:08}")).unwrap());
+
+    let Ok(Answer::Yes(first)) = tap(0).await else { panic!("granted") };
+    assert!(matches!(tap(1).await, Ok(Answer::Yes(_))));
+    live.give_up(who, first.id.clone(), first.generation).await.unwrap();
+    let third = tap(2).await;
+    assert!(matches!(third, Ok(Answer::Yes(_))), "{third:?}");
+    let fourth = tap(3).await;
+    assert!(matches!(fourth, Ok(Answer::No(Refusal::QuotaUsed { .. }))), "{fourth:?}");
 }

@@ -139,7 +139,7 @@ impl Script<'_> {
             return Ok(Err(CommandRefusal::ClaimChanged));
         };
         let holders = self.facts.holders(who, unit.kind);
-        let without = self.take_places(&[(row.id.clone(), unit.kind.as_str(), holders)]).await?;
+        let without = self.take_places(&[(row.id.clone(), unit.kind, holders)]).await?;
         if !without.is_empty() {
             self.tx.free_places(&row.id).await?;
             return Ok(Err(CommandRefusal::QuotaUsed));

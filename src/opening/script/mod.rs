@@ -12,6 +12,8 @@ mod claims;
 mod control;
 mod picks;
 
+use inventory::Inventory;
+
 use super::answer::{Answer, Claim, ClaimState, Key};
 use super::event::{Event, Recorded};
 use super::facts::Facts;
@@ -31,6 +33,8 @@ pub struct Group {
 /// The open transaction and what it has recorded so far.
 struct Script<'a> {
     facts: &'a Facts,
+    /// Where to begin looking for a free place; it decides nothing.
+    quotas: &'a Inventory,
     tx: &'a mut LedgerTx,
     head: Head,
     now: Micros,
@@ -41,13 +45,14 @@ struct Script<'a> {
 pub async fn run(
     tx: &mut LedgerTx,
     facts: &Facts,
+    quotas: &Inventory,
     epoch: i64,
     commands: &[Command],
     picks: &[Pick],
 ) -> Result<Option<Group>, StoreError> {
     let Some(head) = tx.take_head(epoch).await? else { return Ok(None) };
     let now = tx.now(&head).await?;
-    let mut script = Script { facts, tx, head, now, recorded: Vec::new() };
+    let mut script = Script { facts, quotas, tx, head, now, recorded: Vec::new() };
     let before = script.head.clone();
     // Commands first: what they free, a pick of the same group may take.
     let mut ended = Vec::with_capacity(commands.len());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Script, claim_of, control_of};
 use crate::domain::ids::{ClaimId, RegOrd, UnitOrd};
+use crate::domain::kind::UnitKind;
 use crate::opening::answer::{Answer, Claim, ClaimState, HolderKind, Key, Refusal};
 use crate::opening::event::Event;
 use crate::opening::facts::{Holder, Unit};
@@ -23,6 +24,29 @@ struct Candidate<'p> {
 impl Candidate<'_> {
     fn id(&self) -> &ClaimId {
         &self.claim.row.id
+    }
+}
+
+/// A claim that wants one of a holder's numbered places.
+struct Seeker<'w> {
+    claim: &'w ClaimId,
+    class: UnitKind,
+    holder: &'w Holder,
+    /// The place it tries first.
+    first: u32,
+}
+
+impl Seeker<'_> {
+    /// All of the holder's places in turn, from the first one on and round.
+    fn place(&self, tried: u32) -> NewPlace {
+        let place = (u64::from(self.first) + u64::from(tried)) % u64::from(self.holder.limit.max(1));
+        NewPlace {
+            claim: self.claim.clone(),
+            holder_kind: self.holder.kind.as_str(),
+            holder: self.holder.name.clone(),
+            class: self.class.as_str(),
+            place: i64::try_from(place).unwrap_or(i64::MAX),
+        }
     }
 }
 
@@ -217,9 +241,9 @@ impl Script<'_> {
         candidates: &mut Vec<Candidate<'_>>,
     ) -> Result<Vec<(usize, Refusal)>, StoreError> {
         let facts = self.facts;
-        let wanted: Vec<(ClaimId, &'static str, Vec<Holder>)> = candidates
+        let wanted: Vec<(ClaimId, UnitKind, Vec<Holder>)> = candidates
             .iter()
-            .map(|c| (c.id().clone(), c.unit.kind.as_str(), facts.holders(c.pick.who, c.unit.kind)))
+            .map(|c| (c.id().clone(), c.unit.kind, facts.holders(c.pick.who, c.unit.kind)))
             .collect();
         let without = self.take_places(&wanted).await?;
         if without.is_empty() {
@@ -236,37 +260,47 @@ impl Script<'_> {
         Ok(over.iter().filter_map(refusal).collect())
     }
 
-    /// Tries place 0, 1, 2 … for every claim at once; returns the claims that found no place, with whose quota was
-    /// used. Registrations first, so that a claim that fails there takes no place from a household. The rows of a
-    /// claim that fails go when the caller deletes or frees it.
+    /// Tries place after place for every claim at once; returns the claims that found none, with whose quota was used.
+    /// Registrations first, so that a claim that fails there takes no place from a household. The rows of a claim that
+    /// fails go when the caller deletes or frees it.
+    ///
+    /// Every place is tried before a claim is refused. The first one tried is the place after those that memory knows as
+    /// used: right nearly always, and if not, the index says so.
     pub(super) async fn take_places(
         &mut self,
-        wanted: &[(ClaimId, &'static str, Vec<Holder>)],
+        wanted: &[(ClaimId, UnitKind, Vec<Holder>)],
     ) -> Result<HashMap<ClaimId, HolderKind>, StoreError> {
         let mut without = HashMap::new();
         for kind in HolderKind::ALL {
-            let mut open: Vec<(&ClaimId, &'static str, &Holder)> = wanted
-                .iter()
-                .filter(|(claim, _, _)| !without.contains_key(claim))
-                .flat_map(|(claim, class, holders)| holders.iter().map(move |holder| (claim, *class, holder)))
-                .filter(|(_, _, holder)| holder.kind == *kind)
-                .collect();
-            let mut place: i64 = 0;
+            let mut open: Vec<Seeker<'_>> = Vec::new();
+            let mut before: HashMap<(u32, UnitKind), u32> = HashMap::new();
+            for (claim, class, holders) in wanted.iter().filter(|(claim, _, _)| !without.contains_key(claim))
+            {
+                for holder in holders.iter().filter(|holder| holder.kind == *kind) {
+                    // Of one holder's claims in this group each begins a place further.
+                    let first = before
+                        .entry((holder.index, *class))
+                        .or_insert_with(|| self.quotas.quota(holder.index, class.class()).used);
+                    open.push(Seeker { claim, class: *class, holder, first: *first });
+                    *first = first.saturating_add(1);
+                }
+            }
+            let mut tried: u32 = 0;
             loop {
-                open.retain(|(claim, _, holder)| {
-                    let possible = place < i64::from(holder.limit);
+                open.retain(|seeker| {
+                    let possible = tried < u32::from(seeker.holder.limit);
                     if !possible {
-                        without.insert((*claim).clone(), *kind);
+                        without.insert(seeker.claim.clone(), *kind);
                     }
                     possible
                 });
                 if open.is_empty() {
                     break;
                 }
-                let refused: HashSet<ClaimId> =
-                    self.tx.insert_places(&numbered(&open, place)).await?.into_iter().collect();
-                open.retain(|(claim, _, _)| refused.contains(*claim));
-                place += 1;
+                let places: Vec<NewPlace> = open.iter().map(|seeker| seeker.place(tried)).collect();
+                let refused: HashSet<ClaimId> = self.tx.insert_places(&places).await?.into_iter().collect();
+                open.retain(|seeker| refused.contains(seeker.claim));
+                tried += 1;
             }
         }
         Ok(without)
@@ -292,16 +326,4 @@ fn put(answers: &mut [Option<Answer>], at: usize, answer: Answer) {
     if let Some(slot) = answers.get_mut(at) {
         *slot = Some(answer);
     }
-}
-
-fn numbered(open: &[(&ClaimId, &'static str, &Holder)], place: i64) -> Vec<NewPlace> {
-    open.iter()
-        .map(|(claim, class, holder)| NewPlace {
-            claim: (*claim).clone(),
-            holder_kind: holder.kind.as_str(),
-            holder: holder.name.clone(),
-            class,
-            place,
-        })
-        .collect()
 }
