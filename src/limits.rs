@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Prepared statements kept per database connection.
-pub const STATEMENT_CACHE: usize = 256;
+/// Prepared statements kept per database connection: those over many rows in each of their sizes, and all others.
+pub const STATEMENT_CACHE: usize = 512;
 /// Connections that read SQLite while its one writer writes.
 pub const SQLITE_READERS: u32 = 4;
 /// Connections to Postgres: opened before the start, and at most.

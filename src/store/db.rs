@@ -75,6 +75,8 @@ impl Db {
             .min_connections(1)
             .max_connections(1)
             .acquire_timeout(SQLITE_ACQUIRE_TIMEOUT)
+            // It is a thread of this process: there is no line to it that could have broken.
+            .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(options.clone());

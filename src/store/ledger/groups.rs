@@ -1,7 +1,8 @@
 //! The ledger's queries over a whole group of picks. What a group costs is mostly the number of its statements, so each
 //! of these is one text over many rows, in sizes that stay prepared (see [`crate::store::batch`]).
 //!
-//! An insert counts what the unique indexes let in: all, nearly always. Only if some are missing it asks which.
+//! Each asks first what is nearly always so, in one statement: are any of these keys recorded, how many rows did the unique
+//! indexes let in. Only if the answer is not the usual one it asks which.
 
 use super::rows::{ClaimRow, Entry, Keyed, NewClaim, NewPlace};
 use crate::domain::ids::{ClaimId, OpeningId, OrgId, RegOrd, UnitOrd};
@@ -13,6 +14,25 @@ pub(super) async fn keyed(
     keys: &[(RegOrd, &str)],
 ) -> Result<Vec<Keyed>, StoreError> {
     // CROSS JOIN keeps the order of the tables on SQLite: a key at a time into the index, whatever the statistics say.
+    let recorded = fetch_rows!(
+        tx,
+        (i64, String),
+        keys,
+        "WITH o (id) AS (SELECT CAST(# AS TEXT)), wanted (registration_ord, request_key) AS (VALUES ",
+        "(CAST(# AS BIGINT), CAST(# AS TEXT))",
+        ") SELECT w.registration_ord, w.request_key FROM o CROSS JOIN wanted w
+         WHERE EXISTS (SELECT 1 FROM claim c WHERE c.opening_id = o.id
+                         AND c.registration_ord = w.registration_ord AND c.request_key = w.request_key)
+            OR EXISTS (SELECT 1 FROM tombstone t WHERE t.opening_id = o.id
+                         AND t.registration_ord = w.registration_ord AND t.request_key = w.request_key)",
+        [opening],
+        |(registration, key)| [i64::from(registration.0), *key]
+    );
+    // Nearly always.
+    if recorded.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = recorded.as_slice();
     let claims = fetch_rows!(
         tx,
         ClaimRow,
@@ -25,7 +45,7 @@ pub(super) async fn keyed(
          FROM o CROSS JOIN wanted w CROSS JOIN claim c
          WHERE c.opening_id = o.id AND c.registration_ord = w.registration_ord AND c.request_key = w.request_key",
         [opening],
-        |(registration, key)| [i64::from(registration.0), *key]
+        |(registration, key)| [*registration, key]
     );
     let tombstones = fetch_rows!(
         tx,
@@ -37,7 +57,7 @@ pub(super) async fn keyed(
          FROM o CROSS JOIN wanted w CROSS JOIN tombstone t
          WHERE t.opening_id = o.id AND t.registration_ord = w.registration_ord AND t.request_key = w.request_key",
         [opening],
-        |(registration, key)| [i64::from(registration.0), *key]
+        |(registration, key)| [*registration, key]
     );
     let tombstone =
         |(ord, key)| Keyed::Tombstone { registration: RegOrd(u32::try_from(ord).unwrap_or(u32::MAX)), key };
