@@ -9,7 +9,10 @@
 //!     clock)              └──────────── run: settle, truth, audit, report ──┘
 //! ```
 
-/// What is asked for: flags, file, defaults.
+/// What is asked for: flags over a file.
+pub mod settings;
+
+/// The same with every default filled in.
 pub mod plan;
 
 /// Everybody's moments, from a seed.

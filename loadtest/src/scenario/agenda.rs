@@ -9,7 +9,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-use super::plan::{Arrivals, Plan, Scenario};
+use super::plan::{Plan, Scenario};
+use super::settings::Arrivals;
 use crate::taste::Taste;
 
 /// Microseconds after the start T; before it, negative.
@@ -148,7 +149,7 @@ pub fn us(duration: Duration) -> AtUs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::plan::Settings;
+    use crate::scenario::settings::{Settings, Time};
     use crate::wire::{Kind, Unit};
 
     fn homes(count: u32) -> Taste {
@@ -172,8 +173,8 @@ mod tests {
         agenda.dues.iter().copied().filter(|due| matches!(due.act, Act::Tap { .. })).collect()
     }
 
-    fn ms(ms: u64) -> Option<Duration> {
-        Some(Duration::from_millis(ms))
+    fn ms(ms: u64) -> Option<Time> {
+        Some(Time(Duration::from_millis(ms)))
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::plan::{Plan, Scenario, Settings};
+use super::plan::{Plan, Scenario};
 use super::progress::Progress;
 use super::run::{Ended, run as play, write_record};
+use super::settings::Settings;
 use crate::report::commands::{Exit, tell};
 use crate::report::{Report, html};
 
@@ -55,8 +56,8 @@ pub fn run(scenario: Scenario, args: RunArgs) -> Result<Exit, String> {
 fn plan(scenario: Scenario, args: RunArgs) -> Result<Plan, String> {
     let Some(path) = &args.file else { return args.settings.plan(scenario) };
     let text = std::fs::read_to_string(path).map_err(named(path))?;
-    let file: Settings = toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    args.settings.or(file).plan(scenario)
+    let settings = args.settings.over(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    settings.plan(scenario)
 }
 
 fn named(path: &Path) -> impl Fn(io::Error) -> String {

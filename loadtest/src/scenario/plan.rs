@@ -1,10 +1,11 @@
-//! What a run is asked for: flags and a small TOML file of the same names, and the plan with every default filled in.
+//! A run with every default filled in, and what cannot be run.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+
+use super::settings::Arrivals;
 
 /// Taps and connections of one run: each is a record in memory.
 pub const DUES_MAX: usize = 2_000_000;
@@ -40,130 +41,6 @@ impl Scenario {
             Self::Mixed => "mixed",
         }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrivals {
-    /// Independent of each other, as people are
-    #[default]
-    Poisson,
-    /// The same time between any two
-    Even,
-}
-
-/// Flags, or a file; a flag wins over the file.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// The buyers' door, such as http://127.0.0.1:8080
-    #[arg(long, value_name = "URL")]
-    pub buyers_url: Option<String>,
-    /// The staff's door, such as http://127.0.0.1:8081: sessions before the run, the truth after it
-    #[arg(long, value_name = "URL")]
-    pub staff_url: Option<String>,
-    /// The opening's id. Taps need a rehearsal: see --rehearse
-    #[arg(long, value_name = "ID")]
-    pub opening: Option<String>,
-    /// Make a rehearsal copy of the opening first, and play in the copy
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
-    pub rehearse: Option<bool>,
-    /// A member of staff with the rights `rehearse` and `audit`; the password comes from the environment, in
-    /// KAIPAN_LOADTEST_PASSWORD, or instead of both a session's token in KAIPAN_LOADTEST_TOKEN
-    #[arg(long, value_name = "NAME")]
-    pub login: Option<String>,
-    /// How many buyers [default: 1000]
-    #[arg(long, value_name = "N")]
-    pub buyers: Option<u32>,
-    /// The first of them, by the roster: runs on several machines share the buyers [default: 0]
-    #[arg(long, value_name = "N")]
-    pub first: Option<u32>,
-    /// burst: over how long the taps are spread, 0 for one instant; storm: over how long a wave comes
-    /// [default: 100ms; storm: 1s]
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    #[serde(deserialize_with = "time_in_file")]
-    pub within: Option<Duration>,
-    /// soak: taps a second [default: 200]
-    #[arg(long, value_name = "RATE")]
-    pub per_s: Option<f64>,
-    /// ramp: the first rate, the last, and how much faster each step is [default: 500, 20000, 500]
-    #[arg(long, value_name = "RATE")]
-    pub from_per_s: Option<f64>,
-    #[arg(long, value_name = "RATE")]
-    pub to_per_s: Option<f64>,
-    #[arg(long, value_name = "RATE")]
-    pub step_per_s: Option<f64>,
-    /// ramp: how long a rate is held [default: 5s]
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    #[serde(deserialize_with = "time_in_file")]
-    pub step_for: Option<Duration>,
-    /// soak, board and mixed: how long it goes on [default: 10m; board: 20s; mixed: 60s]
-    #[arg(long = "for", value_name = "TIME", value_parser = time)]
-    #[serde(rename = "for", deserialize_with = "time_in_file")]
-    pub run_for: Option<Duration>,
-    /// board: from one change to the next [default: 500ms]; storm: from one wave to the next [default: 5s]
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    #[serde(deserialize_with = "time_in_file")]
-    pub every: Option<Duration>,
-    /// storm: how many waves [default: 5]
-    #[arg(long, value_name = "N")]
-    pub waves: Option<u32>,
-    /// ramp and soak: how taps arrive [default: poisson]
-    #[arg(long, value_enum, value_name = "HOW")]
-    pub arrivals: Option<Arrivals>,
-    /// Connections made a second before the start [default: 2000]
-    #[arg(long, value_name = "RATE")]
-    pub connect_per_s: Option<f64>,
-    /// Of a hundred buyers, how many pick over HTTP instead of the WebSocket [default: 0]
-    #[arg(long, value_name = "PERCENT")]
-    pub over_http: Option<u32>,
-    /// How long after its moment a tap may ask for its answer before it counts as unanswered [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    #[serde(deserialize_with = "time_in_file")]
-    pub patience: Option<Duration>,
-    /// Threads that hold the connections [default: half of the cores]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
-    /// The same seed wants the same units at the same moments [default: by chance, and printed]
-    #[arg(long, value_name = "NUMBER")]
-    pub seed: Option<u64>,
-    /// Limit: 99 of 100 answers within [default: 1s]
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    #[serde(deserialize_with = "time_in_file")]
-    pub p99: Option<Duration>,
-    /// Limit: the slowest answer within
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    #[serde(deserialize_with = "time_in_file")]
-    pub slowest: Option<Duration>,
-    /// Limit: taps without an answer [default: 0]
-    #[arg(long, value_name = "N")]
-    pub unanswered: Option<u64>,
-    /// Limit: what came back and was no answer, as a share of the taps
-    #[arg(long, value_name = "SHARE")]
-    pub errors: Option<f64>,
-    /// Limit: 99 of 100 boards show a change within
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    #[serde(deserialize_with = "time_in_file")]
-    pub board_p99: Option<Duration>,
-    /// Limit: the server's memory, in MiB
-    #[arg(long, value_name = "MIB")]
-    pub rss_mib: Option<f64>,
-    /// The generator's own lateness, 99 of 100 taps, above which the run is refused [default: a tenth of --p99]
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    #[serde(deserialize_with = "time_in_file")]
-    pub lag: Option<Duration>,
-    /// Where report.json and report.html go [default: nowhere, only the verdict is printed]
-    #[arg(long, value_name = "FOLDER")]
-    pub out: Option<PathBuf>,
-    /// Also write every tap and answer, one JSON object a line
-    #[arg(long, value_name = "FILE")]
-    pub record: Option<PathBuf>,
-    /// mixed: the roster as CSV with the columns 认筹编号 and 手机号: whom to play. Simulated people only
-    #[arg(long, value_name = "FILE")]
-    pub roster: Option<PathBuf>,
-    /// The truth from a file that `kaipan opening dump --json` wrote, instead of from the staff's door
-    #[arg(long, value_name = "FILE")]
-    pub truth: Option<PathBuf>,
 }
 
 /// A run with every default filled in.
@@ -211,124 +88,23 @@ pub struct Plan {
     pub truth: Option<PathBuf>,
 }
 
-impl Settings {
-    /// Flags over file.
-    #[must_use]
-    pub fn or(self, file: Self) -> Self {
-        macro_rules! either {
-            ($($field:ident),* $(,)?) => { Self { $($field: self.$field.or(file.$field)),* } };
-        }
-        either!(
-            buyers_url,
-            staff_url,
-            opening,
-            rehearse,
-            login,
-            buyers,
-            first,
-            within,
-            per_s,
-            from_per_s,
-            to_per_s,
-            step_per_s,
-            step_for,
-            run_for,
-            every,
-            waves,
-            arrivals,
-            connect_per_s,
-            over_http,
-            patience,
-            threads,
-            seed,
-            p99,
-            slowest,
-            unanswered,
-            errors,
-            board_p99,
-            rss_mib,
-            lag,
-            out,
-            record,
-            roster,
-            truth,
-        )
-    }
-
-    /// Fills in the defaults; the error is a sentence.
-    pub fn plan(self, scenario: Scenario) -> Result<Plan, String> {
-        let missing = |flag: &str| format!("--{flag} is missing");
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let seconds = Duration::from_secs;
-        let p99 = self.p99.unwrap_or(seconds(1));
-        let taps = scenario != Scenario::Storm;
-        let mut limits = Vec::new();
-        let mut limit = |name: &str, value: Option<f64>| {
-            limits.extend(value.map(|value| (name.to_owned(), value)));
-        };
-        let ms = |time: Duration| time.as_secs_f64() * 1_000.0;
-        limit("answer_p99_ms", taps.then(|| ms(p99)));
-        limit("answer_max_ms", self.slowest.map(ms));
-        limit("unanswered_count", Some(self.unanswered.unwrap_or(0) as f64));
-        limit("errors_share", self.errors);
-        limit("board_p99_ms", self.board_p99.map(ms));
-        limit("server_rss_mib", self.rss_mib);
-        let (within, every, run_for) = match scenario {
-            Scenario::Storm => (seconds(1), seconds(5), seconds(0)),
-            Scenario::Board => (seconds(0), Duration::from_millis(500), seconds(20)),
-            Scenario::Mixed => (seconds(0), seconds(0), seconds(60)),
-            _ => (Duration::from_millis(100), seconds(0), seconds(600)),
-        };
-        let plan = Plan {
-            scenario,
-            buyers_url: self.buyers_url.ok_or_else(|| missing("buyers-url"))?,
-            staff_url: self.staff_url,
-            opening: self.opening.ok_or_else(|| missing("opening"))?,
-            rehearse: self.rehearse.unwrap_or(false),
-            login: self.login,
-            buyers: self.buyers.unwrap_or(1_000),
-            first: self.first.unwrap_or(0),
-            within: self.within.unwrap_or(within),
-            per_s: self.per_s.unwrap_or(200.0),
-            from_per_s: self.from_per_s.unwrap_or(500.0),
-            to_per_s: self.to_per_s.unwrap_or(20_000.0),
-            step_per_s: self.step_per_s.unwrap_or(500.0),
-            step_for: self.step_for.unwrap_or(seconds(5)),
-            run_for: self.run_for.unwrap_or(run_for),
-            every: self.every.unwrap_or(every),
-            waves: self.waves.unwrap_or(5),
-            arrivals: self.arrivals.unwrap_or_default(),
-            connect_per_s: self.connect_per_s.unwrap_or(2_000.0),
-            over_http: self.over_http.unwrap_or(0),
-            patience: self.patience.unwrap_or(seconds(30)),
-            threads: self.threads.unwrap_or(cores / 2).clamp(1, 64),
-            seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
-            limits,
-            lag: self.lag.unwrap_or(p99 / 10),
-            out: self.out,
-            record: self.record,
-            roster: self.roster,
-            truth: self.truth,
-        };
-        plan.checked()
-    }
-}
-
 impl Plan {
     /// From T to the last tap or the last connection.
     pub fn lasts(&self) -> Duration {
         match self.scenario {
             Scenario::Burst => self.within,
-            Scenario::Ramp => {
-                let steps = ((self.to_per_s - self.from_per_s) / self.step_per_s).max(0.0).floor() + 1.0;
-                self.step_for.mul_f64(steps)
-            }
+            Scenario::Ramp => self.step_for.mul_f64(self.steps()),
             Scenario::Soak | Scenario::Board | Scenario::Mixed => self.run_for,
             Scenario::Storm => self.every * self.waves,
         }
     }
 
-    fn checked(self) -> Result<Self, String> {
+    /// How many rates a ramp goes through.
+    fn steps(&self) -> f64 {
+        ((self.to_per_s - self.from_per_s) / self.step_per_s).max(0.0).floor() + 1.0
+    }
+
+    pub(super) fn checked(self) -> Result<Self, String> {
         let positive = [
             ("per-s", self.per_s),
             ("from-per-s", self.from_per_s),
@@ -352,8 +128,7 @@ impl Plan {
         let taps = match self.scenario {
             Scenario::Soak => self.per_s * self.run_for.as_secs_f64(),
             Scenario::Ramp => {
-                let steps = ((self.to_per_s - self.from_per_s) / self.step_per_s).max(0.0) + 1.0;
-                (self.from_per_s + self.to_per_s) / 2.0 * steps * self.step_for.as_secs_f64()
+                (self.from_per_s + self.to_per_s) / 2.0 * self.steps() * self.step_for.as_secs_f64()
             }
             Scenario::Storm => f64::from(self.waves) * f64::from(self.buyers) * 2.0,
             Scenario::Burst | Scenario::Board | Scenario::Mixed => f64::from(self.buyers),
@@ -365,77 +140,6 @@ impl Plan {
     }
 }
 
-/// `250ms`, `5s`, `10m`, `1h`; without a unit, seconds.
-pub fn time(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let seconds = match &text[digits.len()..] {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3_600.0,
-        _ => return Err(format!("{text:?} is no time: expected such as 250ms, 5s, 10m or 1h")),
-    };
-    let number: f64 =
-        digits.parse().map_err(|_| format!("{text:?} is no time: expected such as 250ms or 5s"))?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|_| format!("{text:?} is no time"))
-}
-
-fn time_in_file<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(from)?;
-    time(&text).map(Some).map_err(serde::de::Error::custom)
-}
-
 fn as_ms<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(time.as_secs_f64() * 1_000.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn named(text: &str) -> Settings {
-        let known = "buyers_url = 'http://127.0.0.1:1'\nopening = 'O'\n";
-        toml::from_str(&format!("{known}{text}")).unwrap()
-    }
-
-    #[test]
-    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
-        let file = named("buyers = 500\nwithin = '2s'\np99 = '250ms'\nfor = '1m'");
-        let flags = Settings { buyers: Some(70), ..Settings::default() };
-        let plan = flags.or(file).plan(Scenario::Burst).unwrap();
-        assert_eq!((plan.buyers, plan.within), (70, Duration::from_secs(2)));
-        assert_eq!((plan.run_for, plan.patience), (Duration::from_secs(60), Duration::from_secs(30)));
-        assert_eq!(plan.limits, [("answer_p99_ms".to_owned(), 250.0), ("unanswered_count".to_owned(), 0.0)]);
-        assert_eq!(plan.lag, Duration::from_millis(25), "a tenth of the limit");
-    }
-
-    #[test]
-    fn what_cannot_be_run_is_said_by_its_flag() {
-        for (text, scenario, says) in [
-            ("buyers = 0", Scenario::Burst, "--buyers"),
-            ("buyers = 60001", Scenario::Burst, "--buyers"),
-            ("per_s = 0", Scenario::Soak, "--per-s"),
-            ("per_s = nan", Scenario::Soak, "--per-s"),
-            ("over_http = 101", Scenario::Burst, "--over-http"),
-            ("every = '1s'", Scenario::Storm, "--every"),
-            ("per_s = 1e5\nfor = '1h'", Scenario::Soak, "more than one run keeps"),
-        ] {
-            let why = named(text).plan(scenario).unwrap_err();
-            assert!(why.contains(says), "{text}: {why}");
-        }
-        assert!(Settings::default().plan(Scenario::Burst).unwrap_err().contains("--buyers-url"));
-        assert!(toml::from_str::<Settings>("within = '5 parsecs'").is_err());
-        assert!(toml::from_str::<Settings>("buyrs = 5").is_err(), "a mistyped name is not passed over");
-    }
-
-    #[test]
-    fn times_are_read_as_they_are_written() {
-        for (text, ms) in [("250ms", 250), ("5s", 5_000), ("1.5m", 90_000), ("1h", 3_600_000), ("3", 3_000)] {
-            assert_eq!(time(text), Ok(Duration::from_millis(ms)), "{text}");
-        }
-        for text in ["", "ms", "-1s", "5d", "1e400s"] {
-            assert!(time(text).is_err(), "{text}");
-        }
-    }
 }
