@@ -12,8 +12,11 @@ use serde::Deserialize;
 use crate::record::{Entry, What};
 
 mod boards;
+mod history;
 mod verdict;
+pub use boards::BEHIND_MS_MAX;
 use boards::boards;
+use history::{History, Occupant};
 pub use verdict::{Finding, Verdict};
 
 #[cfg(test)]
@@ -43,6 +46,8 @@ pub struct Claim {
 pub struct JournalEntry {
     pub seq: i64,
     pub kind: String,
+    /// By the server's clock.
+    pub at_ms: i64,
     pub body: JournalBody,
 }
 
@@ -51,6 +56,15 @@ pub struct JournalEntry {
 pub struct JournalBody {
     pub claim: Option<String>,
     pub unit: Option<u32>,
+}
+
+impl Truth {
+    /// The journal in its own order, in whatever order it came.
+    fn in_order(&self) -> Vec<&JournalEntry> {
+        let mut entries: Vec<&JournalEntry> = self.journal.iter().collect();
+        entries.sort_by_key(|entry| entry.seq);
+        entries
+    }
 }
 
 /// Reads the truth; the error is a sentence that names the file.
@@ -73,60 +87,30 @@ pub fn compare(record: &[Entry], truth: &Truth) -> Verdict {
 }
 
 /// A unit is held by one claim at a time: not two now, by the claims, and not two at any moment, by the journal. Both
-/// must also end with the same occupant.
+/// must also end with the same occupant, and show it alike.
 fn doubles(truth: &Truth, findings: &mut Vec<Finding>) {
-    let mut by_claims: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
+    let mut by_claims: BTreeMap<u32, Vec<Occupant<'_>>> = BTreeMap::new();
     for claim in truth.claims.iter().filter(|claim| claim.occupying) {
-        by_claims.entry(claim.unit).or_default().push(&claim.id);
+        by_claims.entry(claim.unit).or_default().push(Occupant::of(claim));
     }
     let mut doubled: BTreeSet<u32> =
-        by_claims.iter().filter(|(_, ids)| ids.len() > 1).map(|(unit, _)| *unit).collect();
-    let by_journal = replay(&truth.journal, &mut doubled);
+        by_claims.iter().filter(|(_, occupants)| occupants.len() > 1).map(|(unit, _)| *unit).collect();
+    let mut history = History::default();
+    doubled.extend(truth.in_order().into_iter().filter_map(|entry| history.apply(entry)));
     findings.extend(doubled.iter().map(|unit| Finding::Double { unit: *unit }));
-    for unit in by_claims.keys().chain(by_journal.keys()).copied().collect::<BTreeSet<_>>() {
-        let stored = by_claims.get(&unit).and_then(|ids| ids.first()).copied();
-        if !doubled.contains(&unit) && stored != by_journal.get(&unit).copied() {
+    for unit in by_claims.keys().copied().chain(history.occupied()).collect::<BTreeSet<_>>() {
+        let stored = by_claims.get(&unit).and_then(|occupants| occupants.first()).copied();
+        if !doubled.contains(&unit) && stored != history.occupant(unit) {
             findings.push(Finding::Disagreement { unit });
         }
     }
 }
 
-/// Who occupies each unit after the last entry, by the journal alone; a unit that was given away while somebody had it
-/// goes into `doubled`.
-fn replay<'a>(journal: &'a [JournalEntry], doubled: &mut BTreeSet<u32>) -> BTreeMap<u32, &'a str> {
-    let mut in_order: Vec<&JournalEntry> = journal.iter().collect();
-    in_order.sort_by_key(|entry| entry.seq);
-    let mut unit_of: HashMap<&str, u32> = HashMap::new();
-    let mut withheld = Vec::new();
-    let mut occupants: BTreeMap<u32, &str> = BTreeMap::new();
-    for entry in in_order {
-        let claim = entry.body.claim.as_deref();
-        if let (Some(claim), Some(unit)) = (claim, entry.body.unit) {
-            unit_of.insert(claim, unit);
-        }
-        let unit = claim.and_then(|claim| unit_of.get(claim).copied());
-        match (entry.kind.as_str(), claim, unit) {
-            ("held" | "withheld" | "revived", Some(claim), Some(unit)) => {
-                if occupants.insert(unit, claim).is_some_and(|before| before != claim) {
-                    doubled.insert(unit);
-                }
-                if entry.kind == "withheld" {
-                    withheld.push(unit);
-                }
-            }
-            ("lapsed" | "given_up" | "released", Some(claim), Some(unit))
-                if occupants.get(&unit) == Some(&claim) =>
-            {
-                occupants.remove(&unit);
-            }
-            // Withheld units are claims only while the opening is published.
-            ("unpublished", ..) => withheld.drain(..).for_each(|unit| {
-                occupants.remove(&unit);
-            }),
-            _ => {}
-        }
-    }
-    occupants
+/// What a buyer was told in the end. Two noes for two reasons are one end: nothing of a no is stored that could forbid it.
+#[derive(PartialEq, Eq)]
+enum End<'a> {
+    Yes { claim: &'a str, unit: u32 },
+    No,
 }
 
 /// Each tap against what the server stored under its key. Gives the number of taps.
@@ -136,23 +120,30 @@ fn answers(record: &[Entry], truth: &Truth, findings: &mut Vec<Finding>) -> usiz
         .iter()
         .filter_map(|claim| Some(((claim.registration.as_deref()?, claim.key.as_deref()?), claim)))
         .collect();
-    let mut said: BTreeMap<(&str, &str), Vec<&What>> = BTreeMap::new();
+    let mut said: BTreeMap<(&str, &str), Vec<End<'_>>> = BTreeMap::new();
     let mut tapped: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     for entry in record {
-        match &entry.what {
+        let (tap, end) = match &entry.what {
             What::Tap { registration, key, unit } => {
                 tapped.insert((registration, key), *unit);
+                continue;
             }
-            what @ (What::Yes { registration, key, .. } | What::No { registration, key, .. }) => {
-                said.entry((registration, key)).or_default().push(what);
+            What::Yes { registration, key, claim, unit } => {
+                ((registration.as_str(), key.as_str()), End::Yes { claim, unit: *unit })
             }
-            _ => {}
+            What::No { registration, key, .. } => ((registration.as_str(), key.as_str()), End::No),
+            _ => continue,
+        };
+        let ends = said.entry(tap).or_default();
+        // The same answer again is what a repeated question gets.
+        if !ends.contains(&end) {
+            ends.push(end);
         }
     }
     for (tap, unit) in &tapped {
         match said.get(tap).map(Vec::as_slice) {
             None => findings.push(Finding::Unanswered { key: tap.1.to_owned() }),
-            Some([What::Yes { claim, unit: told, .. }]) => {
+            Some([End::Yes { claim, unit: told }]) => {
                 let kept = stored.get(tap).is_some_and(|stored| {
                     stored.id == *claim && stored.unit == *unit && told == unit && is_kept(&stored.state)
                 });
@@ -160,10 +151,10 @@ fn answers(record: &[Entry], truth: &Truth, findings: &mut Vec<Finding>) -> usiz
                     findings.push(Finding::YesLost { key: tap.1.to_owned() });
                 }
             }
-            Some([_]) if stored.contains_key(tap) => {
+            Some([End::No]) if stored.contains_key(tap) => {
                 findings.push(Finding::NoWasYes { key: tap.1.to_owned() });
             }
-            Some([_]) => {}
+            Some([End::No]) => {}
             Some(_) => findings.push(Finding::Contradicted { key: tap.1.to_owned() }),
         }
     }

@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::wire::Answer;
+
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -83,6 +85,20 @@ pub enum NotYet {
     Error,
     Silence,
     LinkLost,
+}
+
+impl What {
+    /// The line of an answer, if it is a yes or a no.
+    pub fn answered(registration: &str, answer: &Answer) -> Option<Self> {
+        let registration = registration.to_owned();
+        match answer {
+            Answer::Yes { key, claim } => {
+                Some(Self::Yes { registration, key: key.clone(), claim: claim.id.clone(), unit: claim.unit })
+            }
+            Answer::No { key, code } => Some(Self::No { registration, key: key.clone(), code: code.clone() }),
+            Answer::InProgress { .. } | Answer::Unknown { .. } => None,
+        }
+    }
 }
 
 /// The open record.

@@ -2,8 +2,10 @@
 //!
 //! Mutations that turned these red, one test each: a later holder overwriting an earlier one unseen, two occupying
 //! claims let pass, a yes matched without its claim's id, a yes kept in any state, unanswered taps not counted, a no
-//! never compared with the claims, a *taken* not looked up, a run of nothing but noes let pass, a journal that may begin anywhere, occupants of claims and journal not compared, a
-//! board compared only as far as it goes, boards of the same wrongness counted once.
+//! never compared with the claims, a *taken* not looked up, a run of nothing but noes let pass, the same answer again
+//! taken for another, a journal that may begin anywhere, occupants of claims and journal not compared, a board compared
+//! only as far as it goes, boards of the same wrongness counted once, every board compared with the journal's end, a
+//! board that is behind let pass.
 
 use super::*;
 
@@ -78,7 +80,12 @@ fn honest() -> (Vec<Entry>, Truth) {
 }
 
 fn event(seq: i64, kind: &str, claim: Option<&str>, unit: Option<u32>) -> JournalEntry {
-    JournalEntry { seq, kind: kind.into(), body: JournalBody { claim: claim.map(Into::into), unit } }
+    JournalEntry {
+        seq,
+        kind: kind.into(),
+        at_ms: seq * 1_000,
+        body: JournalBody { claim: claim.map(Into::into), unit },
+    }
 }
 
 fn line_after(spoil: impl FnOnce(&mut Vec<Entry>, &mut Truth)) -> String {
@@ -147,6 +154,9 @@ fn claims_that_the_journal_does_not_tell_change_the_line() {
     assert!(line.contains("1 unit on which journal and claims disagree"), "{line}");
     let line = line_after(|_, truth| truth.journal.push(event(10, "lapsed", Some("C1"), None)));
     assert!(line.contains("1 unit on which journal and claims disagree"), "{line}");
+    // The same occupant in another state.
+    let line = line_after(|_, truth| truth.journal.push(event(10, "sold", Some("N"), None)));
+    assert!(line.contains("1 unit on which journal and claims disagree"), "{line}");
 }
 
 #[test]
@@ -165,7 +175,10 @@ fn a_lost_yes_changes_the_line() {
 
 #[test]
 fn a_deal_that_is_none_changes_the_line() {
-    let line = line_after(|_, truth| truth.claims[3].state = "held".into());
+    let line = line_after(|_, truth| {
+        truth.claims[3].state = "held".into();
+        truth.journal[7].kind = "paid".into();
+    });
     assert_eq!(line, "1 sold · 0 double · 0 yes lost · 1 deal lost · every tap answered");
 }
 
@@ -229,8 +242,14 @@ fn in_progress_and_unknown_are_no_answers() {
 fn two_answers_to_one_tap_or_one_to_none_change_the_line() {
     let twice = line_after(|record, _| record.push(no("A", "a-1", "TAKEN")));
     assert_eq!(twice, "2 sold · 0 double · 0 yes lost · 1 contradictory answer · every tap answered");
+    let other_claim = line_after(|record, _| record.push(yes("A", "a-1", "C9", 4)));
+    assert_eq!(other_claim, twice);
     let stray = line_after(|record, _| record.push(no("A", "a-9", "TAKEN")));
-    assert_eq!(stray, "2 sold · 0 double · 0 yes lost · 1 contradictory answer · every tap answered");
+    assert_eq!(stray, twice);
+    // Asked twice and told the same twice; or refused twice, for two reasons.
+    let (mut record, truth) = honest();
+    record.extend([yes("A", "a-1", "C1", 4), no("B", "b-1", "NOT_RECORDED")]);
+    assert_eq!(compare(&record, &truth).line_en(), CLEAN);
 }
 
 #[test]
@@ -253,8 +272,14 @@ fn an_empty_record_proves_nothing() {
     assert_eq!(verdict.line_en(), "2 sold · 0 double · 0 yes lost · no tap on record");
 }
 
+/// Boards that have come to the journal's end.
 fn boards(board: &str, boards: u64, status: &str) -> Entry {
     entry(What::Boards { board: board.into(), boards, seq: 9, status: status.into() })
+}
+
+/// One board at `seq`, as it was at `at_ms`.
+fn board_at(seq: i64, at_ms: i64, status: &str) -> Entry {
+    Entry { at_ms, what: What::Boards { board: "A".into(), boards: 1, seq, status: status.into() } }
 }
 
 #[test]
@@ -277,4 +302,42 @@ fn a_wrong_board_changes_the_line() {
         Finding::BoardWrong { board: "B".into(), boards: 1, unit: 6, shows: Some('0'), truth: Some('1') };
     assert_eq!(compare(&record, &truth).findings, [wrong]);
     assert_eq!(compare(&record, &truth).boards, 1);
+}
+
+#[test]
+fn a_board_is_compared_with_the_journal_as_far_as_it_has_come() {
+    let (mut record, mut truth) = honest();
+    truth.claims[4].state = "lapsed".into();
+    truth.claims[4].occupying = false;
+    truth.journal.push(event(10, "lapsed", Some("N"), None));
+    record.extend([board_at(9, 10_000, "0000221003"), board_at(10, 10_000, "0000220003")]);
+    record.extend([board_at(4, 9_000, "0000110003"), board_at(12, 10_000, "0000220003")]);
+    let verdict = compare(&record, &truth);
+    assert_eq!((verdict.findings, verdict.boards), (Vec::new(), 4));
+    // Each shows what another one is right to show.
+    for wrong in [board_at(9, 10_000, "0000220003"), board_at(10, 10_000, "0000221003")] {
+        let (mut record, _) = honest();
+        record.push(wrong);
+        let found = compare(&record, &truth).findings;
+        assert!(matches!(found.as_slice(), [Finding::BoardWrong { unit: 6, .. }]), "{found:?}");
+    }
+}
+
+#[test]
+fn a_board_that_stays_behind_changes_the_line() {
+    let limit = i64::from(BEHIND_MS_MAX);
+    let (mut record, truth) = honest();
+    // The entry after it was written at 9 s.
+    record.push(board_at(8, 9_000 + limit, "0000220003"));
+    assert_eq!(compare(&record, &truth).line_en(), CLEAN);
+    for (seq, status) in [(8, "0000220003"), (-1, "")] {
+        let (mut record, truth) = honest();
+        record.push(board_at(seq, 9_001 + limit, status));
+        let verdict = compare(&record, &truth);
+        assert_eq!(verdict.findings, [Finding::BoardBehind { board: "A".into(), boards: 1, seq }]);
+        assert!(verdict.line_en().contains("1 board left behind"), "{}", verdict.line_en());
+    }
+    // One that shows nothing and says that it has come to the end is wrong, and not late.
+    let line = line_after(|record, _| record.push(board_at(9, 60_000, "")));
+    assert!(line.contains("1 wrong board"), "{line}");
 }

@@ -33,19 +33,19 @@ pub enum Finding {
     Unanswered {
         key: String,
     },
-    /// Two different ends for one key, or an answer to a tap that was never made.
+    /// A yes and a no to one key, two yeses of two claims, or an answer to a tap that was never made.
     Contradicted {
         key: String,
     },
     JournalGap {
         after: i64,
     },
-    /// The claims name another occupant of a unit than the journal does.
+    /// The claims name another occupant of a unit than the journal does, or another state of it.
     Disagreement {
         unit: u32,
     },
-    /// After the last change a buyer's board shows another status than the claims: of the units it is wrong about, the
-    /// first. `boards` of them are wrong in the same way; `board` is whose it was, for one of them.
+    /// A board shows another status than the journal gives, read as far as the board says it has come: of the units it
+    /// is wrong about, the first. `boards` of them are wrong in the same way; `board` is whose it was, for one of them.
     BoardWrong {
         board: String,
         boards: u64,
@@ -53,11 +53,17 @@ pub enum Finding {
         shows: Option<char>,
         truth: Option<char>,
     },
+    /// A board ended at `seq`, though the entry after it had long been written; at -1 it was never shown at all.
+    BoardBehind {
+        board: String,
+        boards: u64,
+        seq: i64,
+    },
 }
 
 impl Finding {
     /// Every kind that an audit looks for.
-    pub const CODES: [&str; 11] = [
+    pub const CODES: [&str; 12] = [
         "DOUBLE",
         "YES_LOST",
         "DEAL_LOST",
@@ -69,6 +75,7 @@ impl Finding {
         "JOURNAL_GAP",
         "DISAGREEMENT",
         "BOARD_WRONG",
+        "BOARD_BEHIND",
     ];
 
     /// As it stands in JSON under `finding`.
@@ -85,12 +92,16 @@ impl Finding {
             Self::JournalGap { .. } => "JOURNAL_GAP",
             Self::Disagreement { .. } => "DISAGREEMENT",
             Self::BoardWrong { .. } => "BOARD_WRONG",
+            Self::BoardBehind { .. } => "BOARD_BEHIND",
         }
     }
 
-    /// How often the promise was broken: wrong boards of one kind are one finding.
+    /// How often the promise was broken: boards of one kind are one finding.
     pub fn times(&self) -> u64 {
-        if let Self::BoardWrong { boards, .. } = self { *boards } else { 1 }
+        match self {
+            Self::BoardWrong { boards, .. } | Self::BoardBehind { boards, .. } => *boards,
+            _ => 1,
+        }
     }
 }
 
@@ -112,7 +123,7 @@ struct Phrase {
     always: bool,
 }
 
-const PHRASES: [Phrase; 10] = [
+const PHRASES: [Phrase; 11] = [
     Phrase { code: "DOUBLE", zh: "一房两卖", en_one: "double", en_many: "double", always: true },
     Phrase {
         code: "YES_LOST", zh: "丢失的“抢到”", en_one: "yes lost", en_many: "yes lost", always: true
@@ -167,6 +178,13 @@ const PHRASES: [Phrase; 10] = [
         zh: "销控显示不符",
         en_one: "wrong board",
         en_many: "wrong boards",
+        always: false,
+    },
+    Phrase {
+        code: "BOARD_BEHIND",
+        zh: "没有跟上的销控",
+        en_one: "board left behind",
+        en_many: "boards left behind",
         always: false,
     },
 ];

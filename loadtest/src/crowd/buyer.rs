@@ -96,7 +96,7 @@ impl Buyer {
         add(&self.world.counts.signed_in);
         self.mark_favourites(&signed_in).await;
         let over_http = self.rng.random_range(0..100) < OVER_HTTP_PERCENT;
-        let mut door = Door::open(&self.world, &signed_in.token, over_http);
+        let mut door = Door::open(&self.world, &self.person.registration, &signed_in.token, over_http);
         self.resume(&mut door, &signed_in).await;
         self.take_part(&mut door, &signed_in.token).await;
         add(&self.world.counts.finished);

@@ -226,6 +226,7 @@ fn pasts(before: &[Entry], world: &World) -> HashMap<String, Past> {
 
 /// The figures of a resumed run go on where they were.
 fn recount(counts: &Counts, before: &[Entry], start_ms: i64) {
+    let mut answered = HashSet::new();
     for entry in before {
         let counter = match &entry.what {
             What::Tap { .. } => {
@@ -234,6 +235,8 @@ fn recount(counts: &Counts, before: &[Entry], start_ms: i64) {
                 }
                 &counts.taps
             }
+            // A tap counts once, however often its answer came.
+            What::Yes { key, .. } | What::No { key, .. } if !answered.insert(key) => continue,
             What::Yes { .. } => &counts.yes,
             What::No { code, .. } => {
                 counts.refused(code);

@@ -116,7 +116,7 @@ pub fn reasons(report: &Report) -> Vec<Reason> {
 
 /// What a generator that is behind its schedule can bring about by itself: it stops listening too early. Everything
 /// else is proven by the server's own truth.
-const GENERATOR_MAY_CAUSE: [&str; 2] = ["UNANSWERED", "BOARD_WRONG"];
+const GENERATOR_MAY_CAUSE: [&str; 2] = ["UNANSWERED", "BOARD_BEHIND"];
 
 fn verdict(reasons: &[Reason]) -> Verdict {
     let proven = |reason: &Reason| match reason {

@@ -209,6 +209,7 @@ fn a_finding_is_named_in_json_by_its_code() {
         Finding::JournalGap { after: 1 },
         Finding::Disagreement { unit: 1 },
         Finding::BoardWrong { board: String::new(), boards: 1, unit: 1, shows: None, truth: None },
+        Finding::BoardBehind { board: String::new(), boards: 1, seq: 1 },
     ] {
         let json = serde_json::to_value(&finding).unwrap();
         assert_eq!(json["finding"], finding.code());

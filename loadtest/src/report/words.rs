@@ -30,7 +30,7 @@ const fn text(zh: &'static str, en: &'static str) -> Text {
 const OTHER: Text = text("其他", "other");
 
 /// Findings of the audit: code, name, what it means.
-const FINDINGS: [(&str, Text, Text); 11] = [
+const FINDINGS: [(&str, Text, Text); 12] = [
     (
         "DOUBLE",
         text("一房两卖", "homes sold twice"),
@@ -82,8 +82,8 @@ const FINDINGS: [(&str, Text, Text); 11] = [
         "CONTRADICTED",
         text("前后矛盾的答复", "contradictory answers"),
         text(
-            "同一次点击先后得到不同的答复，或没点过却有答复。",
-            "Two different answers to one tap, or an answer to a tap never made.",
+            "同一次点击先后得到相反的答复，或没点过却有答复。",
+            "A yes and a no to one tap, two yeses of two claims, or an answer to a tap never made.",
         ),
     ),
     (
@@ -98,16 +98,24 @@ const FINDINGS: [(&str, Text, Text); 11] = [
         "DISAGREEMENT",
         text("日志与认购不符", "journal against claims"),
         text(
-            "按日志推算的归属与认购表不同。",
-            "The journal ends with another owner of a unit than the claims.",
+            "按日志推算的归属或状态与认购表不同。",
+            "The journal ends with another owner or state of a unit than the claims.",
         ),
     ),
     (
         "BOARD_WRONG",
         text("销控显示不符", "wrong boards"),
         text(
-            "全部结束之后，购房人的销控图与服务器不一致。",
-            "After the last change a buyer's board still shows something else.",
+            "购房人的销控图与服务器日志同一时刻的状态不一致。",
+            "A board shows something else than the journal does at the entry that the board has come to.",
+        ),
+    ),
+    (
+        "BOARD_BEHIND",
+        text("没有跟上的销控", "boards left behind"),
+        text(
+            "全部结束之后，购房人的销控图仍停在几秒之前，或从未显示。",
+            "A board ended seconds behind the journal, or was never shown.",
         ),
     ),
 ];

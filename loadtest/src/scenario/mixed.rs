@@ -76,7 +76,8 @@ pub async fn run(plan: &Plan, progress: &mut Progress) -> Result<Ended, Because>
     let lag = probing.await.unwrap_or_default();
 
     let mut entries = record::read(&asked.record).map_err(|error| error.to_string())?;
-    entries.push(public_board(prepare::board(&doors).await?));
+    let board = prepare::board(&doors).await?;
+    entries.push(public_board(board, crate::now_ms() - start_wall_ms + opening.start_ms));
     let token = prepare::log_in(plan, &doors).await?;
     let truth = prepare::truth(plan, &doors, token.as_deref()).await?;
     let verdict = audit::compare(&entries, &truth);

@@ -31,6 +31,16 @@ pub enum Told {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code(u16);
 
+/// An answer beside the one that ended its tap.
+#[derive(Debug, Clone)]
+pub struct MoreTold {
+    pub buyer: u32,
+    /// As the server wrote it: it may be that of no tap.
+    pub key: String,
+    pub at_us: i64,
+    pub told: Told,
+}
+
 /// The same last board, and who showed it.
 #[derive(Debug, Clone)]
 pub struct LastBoard {
@@ -39,11 +49,14 @@ pub struct LastBoard {
     pub boards: u64,
     /// One of the buyers.
     pub buyer: u32,
+    /// When the books were closed.
+    pub at_us: i64,
 }
 
 #[derive(Debug)]
 pub struct Notes {
     pub taps: Vec<TapNote>,
+    pub more: Vec<MoreTold>,
     codes: Vec<String>,
     numbers: HashMap<String, u16>,
     pub errors: BTreeMap<String, u64>,
@@ -64,6 +77,7 @@ impl Notes {
     pub fn new(steps: usize) -> Self {
         Self {
             taps: Vec::new(),
+            more: Vec::new(),
             codes: Vec::new(),
             numbers: HashMap::new(),
             errors: BTreeMap::new(),
@@ -105,26 +119,26 @@ impl Notes {
         self.codes.get(usize::from(code.0)).map_or("", String::as_str)
     }
 
-    /// The lines of the record, in the order of a thread's taps. `start_ms` is T.
+    /// The lines of the record, in the order of a thread's taps. `start_ms` is T by the server's clock.
     pub fn entries(
         &self,
         name: &dyn Fn(u32) -> String,
         key: &dyn Fn(u32, u32) -> String,
         start_ms: i64,
     ) -> Vec<Entry> {
-        let mut entries = Vec::with_capacity(self.taps.len() * 2 + self.boards.len());
+        let mut entries = Vec::with_capacity(self.taps.len() * 2 + self.more.len() + self.boards.len());
         for tap in &self.taps {
             let (registration, key) = (name(tap.buyer), key(tap.buyer, tap.number));
             let what = What::Tap { registration: registration.clone(), key: key.clone(), unit: tap.unit };
             entries.push(Entry { at_ms: start_ms + tap.due_us.div_euclid(1_000), what });
-            let what = match &tap.told {
-                None => continue,
-                Some(Told::Yes { claim, unit }) => {
-                    What::Yes { registration, key, claim: claim.to_string(), unit: *unit }
-                }
-                Some(Told::No(code)) => What::No { registration, key, code: self.word(*code).to_owned() },
-            };
-            entries.push(Entry { at_ms: start_ms + tap.answered_us.div_euclid(1_000), what });
+            if let Some(told) = &tap.told {
+                let what = self.answer(registration, key, told);
+                entries.push(Entry { at_ms: start_ms + tap.answered_us.div_euclid(1_000), what });
+            }
+        }
+        for more in &self.more {
+            let what = self.answer(name(more.buyer), more.key.clone(), &more.told);
+            entries.push(Entry { at_ms: start_ms + more.at_us.div_euclid(1_000), what });
         }
         for last in &self.boards {
             let what = What::Boards {
@@ -133,8 +147,17 @@ impl Notes {
                 seq: last.seq,
                 status: String::from_utf8_lossy(&last.status).into_owned(),
             };
-            entries.push(Entry { at_ms: crate::now_ms(), what });
+            entries.push(Entry { at_ms: start_ms + last.at_us.div_euclid(1_000), what });
         }
         entries
+    }
+
+    fn answer(&self, registration: String, key: String, told: &Told) -> What {
+        match told {
+            Told::Yes { claim, unit } => {
+                What::Yes { registration, key, claim: claim.to_string(), unit: *unit }
+            }
+            Told::No(code) => What::No { registration, key, code: self.word(*code).to_owned() },
+        }
     }
 }

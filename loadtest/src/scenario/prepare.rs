@@ -48,6 +48,17 @@ pub struct Prepared {
     pub server_version: Option<String>,
 }
 
+impl Prepared {
+    /// This moment by the server's clock.
+    pub fn now_ms(&self) -> i64 {
+        let ms = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let now = Instant::now();
+        let (after, before) =
+            (now.saturating_duration_since(self.start), self.start.saturating_duration_since(now));
+        self.start_ms + ms(after) - ms(before)
+    }
+}
+
 #[derive(Deserialize)]
 struct Copy {
     id: String,

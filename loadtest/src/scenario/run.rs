@@ -25,8 +25,8 @@ use crate::taste::Taste;
 use crate::wire::Kind;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// After the last answer, how long boards may take to become equal.
-const SETTLE: Duration = Duration::from_secs(10);
+/// After the last answer boards are waited for, long enough to know of each whether it is behind.
+const SETTLE: Duration = Duration::from_millis(2 * audit::BEHIND_MS_MAX as u64);
 /// Of a step of a ramp, so many answers may be later than the limit before the ramp ends.
 const SLOW_SHARE: f64 = 0.01;
 
@@ -76,7 +76,7 @@ pub async fn run(plan: &Plan, progress: &mut Progress) -> Result<Ended, Because>
     let watching = tokio::spawn(server::watch(plan.buyers_url.clone(), prepared.start, Arc::clone(&stop)));
 
     let knee = play(plan, &world, &steps, ends_us, progress).await;
-    let last_board = settle(&prepared, &world, progress).await?;
+    let last_board = public_board(settle(&prepared, &world, progress).await?, prepared.now_ms());
     world.live.stop.store(true, Ordering::Relaxed);
     stop.store(true, Ordering::Relaxed);
     let (mut notes, parts, efforts) = gather(halls, steps.len())?;
@@ -93,7 +93,7 @@ pub async fn run(plan: &Plan, progress: &mut Progress) -> Result<Ended, Because>
     for part in &parts {
         entries.extend(part.entries(&registration, &key, prepared.start_ms));
     }
-    entries.push(public_board(last_board));
+    entries.push(last_board);
     let truth = prepare::truth(plan, &prepared.doors, prepared.staff_token.as_deref()).await?;
     let verdict = audit::compare(&entries, &truth);
     let mut report = report(plan, &prepared, notes, &parts, &efforts, &verdict, knee);
@@ -221,7 +221,7 @@ async fn settle(
             world.live.settle(board.0);
         }
         if Instant::now() > until {
-            return Ok(board);
+            return prepare::board(&prepared.doors).await;
         }
     }
 }
@@ -250,9 +250,9 @@ fn gather(halls: Vec<Open>, steps: usize) -> Result<(Notes, Vec<Notes>, Vec<Effo
 }
 
 /// The board that everybody may read is compared like a buyer's.
-pub(super) fn public_board((seq, status): (i64, String)) -> Entry {
+pub(super) fn public_board((seq, status): (i64, String), at_ms: i64) -> Entry {
     let what = What::Boards { board: "GET board".to_owned(), boards: 1, seq, status };
-    Entry { at_ms: crate::now_ms(), what }
+    Entry { at_ms, what }
 }
 
 fn report(

@@ -162,32 +162,35 @@ async fn serve(mut socket: WebSocket, open: &Open, registration: &str) -> Result
         socket.send(Message::text(text)).await?;
     }
     loop {
-        let text = tokio::select! {
+        let texts = tokio::select! {
             message = socket.recv() => match message.transpose()? {
                 Some(Message::Text(text)) => heard(open, registration, &text),
-                Some(_) => None,
+                Some(_) => Vec::new(),
                 None => return Ok(()),
             },
             change = changes.recv() => match change {
-                Ok(change) => open.sale.lock().unwrap().change(registration, change),
-                Err(broadcast::error::RecvError::Lagged(_)) => open.sale.lock().unwrap().snapshot(registration),
+                Ok(change) => Vec::from_iter(open.sale.lock().unwrap().change(registration, change)),
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    Vec::from_iter(open.sale.lock().unwrap().snapshot(registration))
+                }
                 Err(broadcast::error::RecvError::Closed) => return Ok(()),
             },
         };
-        if let Some(text) = text {
+        for text in texts {
             socket.send(Message::text(text)).await?;
         }
     }
 }
 
 /// What a frame of the client is answered with.
-fn heard(open: &Open, registration: &str, text: &str) -> Option<String> {
+fn heard(open: &Open, registration: &str, text: &str) -> Vec<String> {
     let asked: Value = serde_json::from_str(text).unwrap();
     let answer = match asked["t"].as_str().unwrap() {
         "pick" => open.pick(registration, &asked),
         "ask" => open.sale.lock().unwrap().ask(registration, asked["key"].as_str().unwrap()),
-        "snapshot" => return open.sale.lock().unwrap().snapshot(registration),
+        "snapshot" => return Vec::from_iter(open.sale.lock().unwrap().snapshot(registration)),
         other => panic!("a burst sends no {other}"),
     };
-    answer.map(|answer| frame("answer", &answer))
+    let second = answer.as_ref().and_then(|answer| open.sale.lock().unwrap().second_thought(answer));
+    answer.iter().chain(&second).map(|answer| frame("answer", answer)).collect()
 }

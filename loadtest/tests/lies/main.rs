@@ -171,7 +171,29 @@ async fn one_buyers_wrong_board_is_caught() {
 /// Mutation: a socket that was never shown a board left out of the comparison.
 #[tokio::test]
 async fn boards_that_are_never_shown_are_caught() {
-    is_caught(Lie::NoBoards, "BOARD_WRONG", SOCKETS, ["销控显示不符", "wrong boards"]).await;
+    is_caught(Lie::NoBoards, "BOARD_BEHIND", SOCKETS, ["没有跟上的销控", "boards left behind"]).await;
+}
+
+/// Each shows what was true when it was sent, so that only its age speaks against it. Mutation: what is right as far as it
+/// goes let pass.
+#[tokio::test]
+async fn boards_that_stand_still_are_caught() {
+    is_caught(Lie::StuckBoards, "BOARD_BEHIND", SOCKETS, ["没有跟上的销控", "boards left behind"]).await;
+}
+
+/// Mutation: every board compared with the journal's end.
+#[tokio::test]
+async fn a_hold_that_lapses_after_the_last_frame_is_no_lie() {
+    let (Played { status, said, report }, _) = play(Lie::LapsesAtTheEnd).await;
+    assert_eq!((status, report.verdict), (Some(0), Verdict::Pass), "{said}");
+    assert_eq!((report.audit.clean, report.audit.boards), (true, SOCKETS + 1));
+}
+
+/// Mutation: an answer to a tap that has one already passed over.
+#[tokio::test]
+async fn two_answers_to_one_tap_are_caught() {
+    let words = ["前后矛盾的答复", "contradictory answers"];
+    is_caught(Lie::Contradicts, "CONTRADICTED", 1, words).await;
 }
 
 /// Mutation: only the sockets' boards compared.

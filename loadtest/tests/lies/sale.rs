@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use kaipan_loadtest::now_ms;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
@@ -30,8 +31,14 @@ pub enum Lie {
     WrongBoardForOne,
     /// Sockets are told of no home at all.
     NoBoards,
+    /// Sockets are shown the board on arrival, and no change after it.
+    StuckBoards,
     /// What everybody may read without a session shows held homes as free.
     WrongPublicBoard,
+    /// The first buyer who gets a yes on a socket gets a no to the same key after it.
+    Contradicts,
+    /// No lie: a hold lapses when everybody has seen the last frame, before the truth is read.
+    LapsesAtTheEnd,
 }
 
 /// The buyer whom [`Lie::WrongBoardForOne`] is told.
@@ -68,7 +75,7 @@ impl Sale {
             denied: None,
             status: vec![b'0'; units],
             claims: Vec::new(),
-            journal: vec![json!({ "seq": 1, "kind": "published", "body": {} })],
+            journal: vec![json!({ "seq": 1, "kind": "published", "at_ms": now_ms(), "body": {} })],
             answers: HashMap::new(),
             seq: 1,
             changes: broadcast::channel(4_096).0,
@@ -79,7 +86,10 @@ impl Sale {
         self.status.len()
     }
 
-    pub fn truth(&self) -> Value {
+    pub fn truth(&mut self) -> Value {
+        if self.lie == Lie::LapsesAtTheEnd && self.first_time() {
+            self.lapse();
+        }
         json!({ "claims": self.claims, "journal": self.journal })
     }
 
@@ -138,10 +148,30 @@ impl Sale {
             "id": id, "unit": unit, "registration": registration, "key": key, "state": "held", "occupying": true,
             "seq": self.seq,
         }));
-        self.journal.push(json!({ "seq": self.seq, "kind": "held", "body": { "claim": id, "unit": unit } }));
+        self.write("held", &json!({ "claim": id, "unit": unit }));
         // Nobody listening is no fault.
         let _ = self.changes.send(Change { from, to: self.seq, unit });
         json!({ "key": key, "answer": "yes", "claim": self.claim(&id, unit, self.seq) })
+    }
+
+    /// An entry of the journal, at the sequence that was just taken.
+    fn write(&mut self, kind: &str, body: &Value) {
+        self.journal.push(json!({ "seq": self.seq, "kind": kind, "at_ms": now_ms(), "body": body }));
+    }
+
+    /// The first hold ends, and no socket hears of it any more.
+    fn lapse(&mut self) {
+        self.seq += 1;
+        let first = &mut self.claims[0];
+        (first["state"], first["occupying"]) = ("lapsed".into(), false.into());
+        let body = json!({ "claim": first["id"] });
+        self.write("lapsed", &body);
+    }
+
+    /// What a socket is told after this answer to the same key.
+    pub fn second_thought(&mut self, answer: &Value) -> Option<Value> {
+        let is_lie = self.lie == Lie::Contradicts && answer["answer"] == "yes" && self.first_time();
+        is_lie.then(|| json!({ "key": answer["key"], "answer": "no", "code": "NOT_RECORDED" }))
     }
 
     fn claim(&self, id: &str, unit: u32, seq: i64) -> Value {
@@ -169,6 +199,9 @@ impl Sale {
     }
 
     pub fn change(&self, registration: &str, change: Change) -> Option<String> {
+        if self.lie == Lie::StuckBoards {
+            return None;
+        }
         let digit = if self.deceives(registration) { 2 } else { 1 };
         self.shown("board", &json!({ "from": change.from, "to": change.to, "u": [change.unit, digit] }))
     }

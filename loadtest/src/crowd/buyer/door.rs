@@ -27,6 +27,8 @@ pub enum Door {
 }
 
 pub struct SocketDoor {
+    world: Arc<World>,
+    registration: String,
     link: Link,
     up: bool,
 }
@@ -37,12 +39,13 @@ pub struct HttpDoor {
 }
 
 impl Door {
-    pub fn open(world: &Arc<World>, token: &str, over_http: bool) -> Self {
+    pub fn open(world: &Arc<World>, registration: &str, token: &str, over_http: bool) -> Self {
         if over_http {
             return Self::Http(HttpDoor { doors: world.doors.clone(), token: token.to_owned() });
         }
         let link = Link::open(world.doors.socket_url(), token.to_owned(), Arc::clone(&world.counts));
-        Self::Socket(SocketDoor { link, up: false })
+        let (world, registration) = (Arc::clone(world), registration.to_owned());
+        Self::Socket(SocketDoor { world, registration, link, up: false })
     }
 
     /// Does nothing until `until`, but keeps reading: an unread socket would be closed by the server.
@@ -111,6 +114,9 @@ impl SocketDoor {
                         return Some(Heard::LinkLost);
                     }
                 }
+                News::Frame(Frame::Answer(answer)) if tap.is_none_or(|tap| tap.key != answer.key()) => {
+                    self.not_awaited(&answer);
+                }
                 News::Frame(frame) => {
                     if let Some(tap) = tap
                         && let Some(heard) = about(tap, frame)
@@ -121,6 +127,13 @@ impl SocketDoor {
             }
         }
         None
+    }
+
+    /// An answer to a tap that has one already, or to none: the audit compares it with the one before.
+    fn not_awaited(&self, answer: &Answer) {
+        if let Some(what) = What::answered(&self.registration, answer) {
+            self.world.write(what);
+        }
     }
 }
 
@@ -146,9 +159,10 @@ impl HttpDoor {
     }
 }
 
+/// What a frame says of the tap; an answer is known to be its own.
 fn about(tap: &Tap, frame: Frame) -> Option<Heard> {
     match frame {
-        Frame::Answer(answer) if answer.key() == tap.key => Some(Heard::Answer(answer)),
+        Frame::Answer(answer) => Some(Heard::Answer(answer)),
         Frame::Error { code, params, key: Some(key) } if key == tap.key => Some(if code == "SLOW_DOWN" {
             Heard::SlowDown(params.retry_after_ms.map_or(SLOW_DOWN_PAUSE, Duration::from_millis))
         } else {

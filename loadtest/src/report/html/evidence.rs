@@ -99,6 +99,11 @@ fn example(finding: &Finding) -> (String, String) {
                 .with(&[&common[..], &[("shows", shows.en), ("truth", truth.en)]].concat());
             (zh.0, en.1)
         }
+        Finding::BoardBehind { board, boards, seq } => words::EXAMPLE_BEHIND.with(&[
+            ("board", board),
+            ("boards", &count(*boards)),
+            ("seq", &seq.to_string()),
+        ]),
     }
 }
 

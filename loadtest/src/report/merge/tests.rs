@@ -70,7 +70,7 @@ fn truth(taps: &[Tap]) -> Truth {
             seq,
         });
         let body = JournalBody { claim: Some(format!("C{n}")), unit: Some(n as u32) };
-        truth.journal.push(JournalEntry { seq, kind: "held".to_owned(), body });
+        truth.journal.push(JournalEntry { seq, kind: "held".to_owned(), at_ms: 0, body });
     }
     truth
 }

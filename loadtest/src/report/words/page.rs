@@ -55,6 +55,7 @@ texts! {
     EXAMPLE_CLAIM: "认购编号 {claim}", "claim {claim}";
     EXAMPLE_AFTER: "日志 {after} 号之后", "after journal entry {after}";
     EXAMPLE_BOARD: "{board} 等 {boards} 块：房号序号 {unit} 显示“{shows}”，应为“{truth}”", "{board}, {boards} board(s): unit {unit} shows \"{shows}\", should be \"{truth}\"";
+    EXAMPLE_BEHIND: "{board} 等 {boards} 块：停在日志 {seq} 号", "{board}, {boards} board(s): stopped at journal entry {seq}";
     FREE: "可选", "free";
     HELD: "已选", "held";
     SOLD: "已售", "sold";
