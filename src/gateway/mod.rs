@@ -14,6 +14,8 @@ mod routes;
 mod session;
 mod socket;
 mod tap;
+#[cfg(test)]
+mod testing;
 mod tokens;
 mod wire;
 

@@ -43,6 +43,8 @@ pub struct Tick {
     pub from: i64,
     pub to: i64,
     pub changes: Vec<(UnitOrd, Status)>,
+    /// The board at `to`: who passes ticks on must not show a newer one.
+    pub board: Arc<Snapshot>,
     encoded: OnceLock<Bytes>,
 }
 
@@ -60,7 +62,13 @@ impl Tick {
         let both = self.changes.iter().chain(&next.changes);
         let last: BTreeMap<u32, Status> = both.map(|(unit, status)| (unit.0, *status)).collect();
         let changes = last.into_iter().map(|(unit, status)| (UnitOrd(unit), status)).collect();
-        Self { from: self.from, to: next.to, changes, encoded: OnceLock::new() }
+        Self {
+            from: self.from,
+            to: next.to,
+            changes,
+            board: Arc::clone(&next.board),
+            encoded: OnceLock::new(),
+        }
     }
 
     pub fn encoded(&self, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {
@@ -139,8 +147,9 @@ impl Board {
         if let Some(since) = gathering.since.take() {
             metrics::histogram!(names::BOARD_TICK_SECONDS).record(since.elapsed().as_secs_f64());
         }
-        self.published.store(Arc::new(Snapshot { seq: to, statuses, encoded: OnceLock::new() }));
-        let tick = Arc::new(Tick { from: before.seq, to, changes, encoded: OnceLock::new() });
+        let board = Arc::new(Snapshot { seq: to, statuses, encoded: OnceLock::new() });
+        self.published.store(Arc::clone(&board));
+        let tick = Arc::new(Tick { from: before.seq, to, changes, board, encoded: OnceLock::new() });
         // Nobody listening is no failure.
         let _ = self.ticks.send(tick.clone());
         Some(tick)
@@ -183,5 +192,6 @@ mod tests {
         let both = first.followed_by(&board.publish().unwrap());
         assert_eq!((both.from, both.to), (0, 2));
         assert_eq!(both.changes, [(UnitOrd(0), Status::Held), (UnitOrd(2), Status::Sold)]);
+        assert_eq!((both.board.seq, both.board.statuses[2]), (2, Status::Sold));
     }
 }

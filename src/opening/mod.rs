@@ -62,7 +62,7 @@ mod settings;
 #[cfg(test)]
 mod sim;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use figures::LiveFigures;
 pub use live::{Live, PickError};

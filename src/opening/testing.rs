@@ -1,7 +1,8 @@
 //! A running opening on a real database, without a spreadsheet or a door, for the tests of this layer.
 
 use super::facts::{Facts, Registration, Unit};
-use super::recover::{self, Running};
+use super::recover;
+pub(crate) use super::recover::Running;
 use crate::domain::ids::{OpeningId, OrgId, ProjectId, PropertyId, RegOrd};
 use crate::domain::kind::{Eligibility, PerKind, UnitKind};
 use crate::domain::money::Fen;
@@ -57,7 +58,7 @@ fn facts(id: OpeningId, size: u32) -> Facts {
 }
 
 /// An opening of as many homes as buyers, one each, that started a minute ago; running.
-pub(super) async fn running(db: &Db, size: u32) -> Running {
+pub(crate) async fn running(db: &Db, size: u32) -> Running {
     let start = Micros(Clock::system().wall().0 - Micros::from_secs(60).0);
     let opening = testing::opening(db, start).await;
     let facts = facts(opening, size);

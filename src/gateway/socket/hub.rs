@@ -29,7 +29,6 @@ use super::members::{Id, Members};
 use super::meters::Meters;
 use super::pace::Allowance;
 use super::place::{Place, ToLoop};
-use super::tell::{encode, gathered};
 use crate::gateway::core::Gateway;
 use crate::gateway::open::Open;
 use crate::http::lateness::Lateness;
@@ -37,7 +36,7 @@ use crate::identity::buyers::DeviceEvent;
 use crate::limits::{
     LATENESS_LOOK_PERIOD, SOCKET_DRAIN_TIMEOUT, SOCKET_PING_PERIOD, SOCKET_READ_BYTES, SOCKET_SILENCE_MAX,
 };
-use crate::opening::board::Tick;
+use crate::opening::board::{Snapshot, Tick};
 use crate::opening::memory::Applied;
 
 /// How often a hub asks whether its opening still runs here.
@@ -71,6 +70,10 @@ pub struct Io {
 pub struct Hub {
     pub(super) gateway: Arc<Gateway>,
     pub(super) open: Arc<Open>,
+    /// The one board that sockets are shown. No socket is shown a board newer than the events it has been told, or it
+    /// would see its own home as somebody's before it hears that it is its own. The opening's own board runs ahead of
+    /// the events that still wait here; this one goes on behind them, with the ticks.
+    pub(super) shown: Arc<Snapshot>,
     pub(super) meters: Meters,
     pub(super) allowed: Allowance,
     pub(super) members: Members,
@@ -96,7 +99,15 @@ pub struct Hub {
 }
 
 impl Hub {
-    pub fn new(gateway: Arc<Gateway>, open: Arc<Open>) -> io::Result<(Self, Io)> {
+    /// Its sources are there before its first board, so that every event behind that board comes to it.
+    pub fn new(gateway: Arc<Gateway>, open: Arc<Open>) -> io::Result<(Self, Io, Sources)> {
+        let live = &open.live;
+        let sources = Sources {
+            ticks: live.board().subscribe(),
+            events: live.events(),
+            devices: gateway.parts.buyers.devices().subscribe(),
+        };
+        let shown = live.board().snapshot();
         let poll = mio::Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let probe = mio::Waker::new(&registry, PROBE)?;
@@ -110,6 +121,7 @@ impl Hub {
             allowed: open.frames(),
             gateway,
             open,
+            shown,
             meters: Meters::default(),
             members: Members::default(),
             deciding: FuturesUnordered::new(),
@@ -124,7 +136,7 @@ impl Hub {
             registry,
             part: 0,
         };
-        Ok((hub, io))
+        Ok((hub, io, sources))
     }
 
     /// Runs until the server stops or the opening no longer runs here, and all its sockets are gone.
@@ -169,18 +181,7 @@ impl Hub {
                 }
                 tick = sources.ticks.recv() => {
                     self.wake();
-                    let tick = tick.and_then(|tick| gathered(tick, &mut sources.ticks));
-                    self.catch_up(&mut io, &mut sources.events).await;
-                    match tick {
-                        Ok(tick) => {
-                            let frame = encode(&tick);
-                            self.each(&mut io, |hub, id| hub.show(id, &frame)).await;
-                        }
-                        Err(RecvError::Lagged(_)) => {
-                            self.each(&mut io, |hub, id| hub.tell(id, Item::Snapshot)).await;
-                        }
-                        Err(RecvError::Closed) => self.leave(&mut io, Duration::ZERO).await,
-                    }
+                    self.tell_tick(&mut io, tick, &mut sources).await;
                 }
                 Some(told) = inbox.recv() => {
                     self.wake();
@@ -284,7 +285,7 @@ impl Hub {
         }
     }
 
-    fn join(&mut self, joining: Joining) {
+    pub(super) fn join(&mut self, joining: Joining) {
         let Joining { seated, mut socket, early, stall } = joining;
         let is_ended = matches!(seated.visitor, Visitor::Ended);
         let id = self.members.reserve(seated.place.who);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use super::hub::{Hub, Sources};
+use super::hub::Hub;
 use super::place::ToLoop;
 use crate::domain::ids::OpeningId;
 use crate::gateway::core::Gateway;
@@ -38,13 +38,8 @@ impl Hubs {
             return Ok(hub.door.clone());
         }
         let (door, mut inbox) = unbounded_channel();
-        let (hub, io) = Hub::new(Arc::clone(gateway), Arc::clone(open))?;
+        let (hub, io, sources) = Hub::new(Arc::clone(gateway), Arc::clone(open))?;
         running.insert(live.facts.id.clone(), Running { live: Arc::clone(live), door: door.clone() });
-        let sources = Sources {
-            ticks: live.board().subscribe(),
-            events: live.events(),
-            devices: gateway.parts.buyers.devices().subscribe(),
-        };
         let (hubs, live) = (Arc::clone(self), Arc::clone(live));
         tokio::spawn(async move {
             hub.run(io, sources, &mut inbox).await;

@@ -23,6 +23,8 @@ mod place;
 mod presence;
 mod say;
 mod tell;
+#[cfg(test)]
+mod tests;
 pub mod upgrade;
 
 pub use hubs::Hubs;

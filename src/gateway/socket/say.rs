@@ -33,7 +33,7 @@ impl Hub {
             start_ms: control.start_at.ms(),
             end_ms: control.end_at.ms(),
             device: view.as_ref().map_or("anonymous", |view| view.role.as_str()),
-            seq: live.board().snapshot().seq,
+            seq: self.shown.seq,
         });
         self.say(&hello);
         self.send_snapshot(member)?;
@@ -71,9 +71,8 @@ impl Hub {
             member.line.owe(Item::Snapshot);
             return Ok(());
         }
-        let snapshot = self.open.live.board().snapshot();
-        let bytes = snapshot.encoded(|snapshot| framed(wire::snapshot_frame(snapshot).as_bytes()));
-        member.seq = snapshot.seq;
+        let bytes = self.shown.encoded(|board| framed(wire::snapshot_frame(board).as_bytes()));
+        member.seq = self.shown.seq;
         Ok(member.line.send_shared(&bytes, self.now)?)
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::frame;
-use super::hub::{Hub, Io, Step};
+use super::hub::{Hub, Io, Sources, Step};
 use super::line::{BoardFrame, Item};
 use super::member::{AWAY, Member};
 use super::members::Id;
@@ -21,14 +21,14 @@ use crate::opening::board::Tick;
 use crate::opening::memory::Applied;
 
 /// The first core to come encodes; the others, and all their members, share its bytes.
-pub fn encode(tick: &Tick) -> Arc<BoardFrame> {
+fn encode(tick: &Tick) -> Arc<BoardFrame> {
     let bytes = tick.encoded(|tick| framed(wire::board_frame(tick).as_bytes()));
     Arc::new(BoardFrame { from: tick.from, to: tick.to, bytes })
 }
 
 /// A tick with those that came while the one before it was still on its way to the last member. Where that takes longer
 /// than a tick, one by one they would be shown later and later.
-pub fn gathered(first: Arc<Tick>, ticks: &mut Receiver<Arc<Tick>>) -> Result<Arc<Tick>, RecvError> {
+fn gathered(first: Arc<Tick>, ticks: &mut Receiver<Arc<Tick>>) -> Result<Arc<Tick>, RecvError> {
     let mut all = first;
     loop {
         match ticks.try_recv() {
@@ -85,6 +85,34 @@ impl Hub {
             );
         })
         .await;
+    }
+
+    /// The board goes on: the events up to it, then the board that all are shown, then each member's part of it.
+    pub(super) async fn tell_tick(
+        &mut self,
+        io: &mut Io,
+        first: Result<Arc<Tick>, RecvError>,
+        sources: &mut Sources,
+    ) {
+        let tick = first.and_then(|tick| gathered(tick, &mut sources.ticks));
+        let board = match &tick {
+            Ok(tick) => Arc::clone(&tick.board),
+            // Taken before the events are caught up with, so that none behind it is missed.
+            Err(RecvError::Lagged(_)) => self.open.live.board().snapshot(),
+            Err(RecvError::Closed) => return self.leave(io, Duration::ZERO).await,
+        };
+        self.catch_up(io, &mut sources.events).await;
+        // After ticks were lost, the next ones are older than the board that made up for them.
+        if board.seq > self.shown.seq {
+            self.shown = board;
+        }
+        match tick {
+            Ok(tick) => {
+                let frame = encode(&tick);
+                self.each(io, |hub, id| hub.show(id, &frame)).await;
+            }
+            Err(_lost) => self.each(io, |hub, id| hub.tell(id, Item::Snapshot)).await,
+        }
     }
 
     /// The events up to a tick. They were told before it, but this hub may have looked for them a moment before that.

@@ -1,0 +1,191 @@
+//! A hub that is stepped by hand, with real sockets and a running opening.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+use socket2::SockRef;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::hub::{Hub, Io, Sources};
+use super::member::{Ends, Joining, Seated, Visitor};
+use super::place::{Place, ToLoop};
+use crate::domain::ids::{RegOrd, SessionId, UnitOrd};
+use crate::domain::time::Clock;
+use crate::gateway::open::Open;
+use crate::gateway::testing::gateway;
+use crate::identity::buyers::BuyerSession;
+use crate::limits::SOCKET_SEND_BUFFER_BYTES;
+use crate::opening::answer::{Answer, Key};
+use crate::opening::testing;
+use crate::store::testing as store_testing;
+
+/// What the readers' kernels hold for them: little, so that a hub soon notices one that does not read.
+const READER_BUFFER_BYTES: usize = 8 * 1_024;
+const STALL: Duration = Duration::from_secs(15);
+/// Longer than a write to this machine takes to arrive.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+struct Rig {
+    hub: Hub,
+    io: Io,
+    sources: Sources,
+    running: testing::Running,
+    _inbox: UnboundedReceiver<ToLoop>,
+    door: UnboundedSender<ToLoop>,
+    _folder: tempfile::TempDir,
+}
+
+impl Rig {
+    /// A hub of an opening of four homes and as many buyers, which has begun.
+    async fn new() -> Self {
+        let (folder, db) = store_testing::sqlite().await;
+        let running = testing::running(&db, 4).await;
+        let gateway = gateway(&db).await;
+        let open = Arc::new(Open::new(Arc::clone(&running.live), Clock::system()));
+        let (hub, io, sources) = Hub::new(gateway, open).unwrap();
+        let (door, inbox) = unbounded_channel();
+        Self { hub, io, sources, running, _inbox: inbox, door, _folder: folder }
+    }
+
+    /// A buyer whose handshake is over, before any hub has them.
+    fn arrival(&self, who: RegOrd) -> (Joining, Client) {
+        let (opening, gateway) = (self.running.live.facts.id.clone(), &self.hub.gateway);
+        let (ours, theirs) = sockets();
+        let place = Place::new(Some(who), self.door.clone());
+        let seat = gateway.presence.sign_in(&opening, who, &place);
+        let ends = Ends { seat, held: None, guard: gateway.parts.drain.guard() };
+        let session =
+            BuyerSession { opening, registration: who, session: SessionId::generate(), generation: 0 };
+        let seated = Seated { visitor: Visitor::Buyer(session), place, ends };
+        let socket = mio::net::TcpStream::from_std(ours);
+        let early = Bytes::new();
+        (Joining { seated, socket, early, stall: STALL }, Client { socket: theirs })
+    }
+
+    fn join(&mut self, who: RegOrd) -> Client {
+        let (joining, client) = self.arrival(who);
+        self.hub.join(joining);
+        client
+    }
+
+    /// The hub does what the kernel has to say, until this client has something to read.
+    async fn answers(&mut self, client: &mut Client) {
+        for _ in 0..PATIENCE.as_millis() {
+            self.hub.turn(self.io.poll.get_mut(), &mut self.io.events);
+            if client.has_something() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("no answer");
+    }
+
+    /// The next tick, as the hub's own loop takes it.
+    async fn tick(&mut self) {
+        let tick = self.sources.ticks.recv().await;
+        self.hub.tell_tick(&mut self.io, tick, &mut self.sources).await;
+    }
+}
+
+/// The hub's end of a connection, and the client's.
+fn sockets() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    SockRef::from(&listener).set_recv_buffer_size(READER_BUFFER_BYTES).unwrap();
+    // The client accepts: what it may hold is said before there is a connection.
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (theirs, _) = listener.accept().unwrap();
+    SockRef::from(&ours).set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES).unwrap();
+    ours.set_nonblocking(true).unwrap();
+    theirs.set_read_timeout(Some(PATIENCE)).unwrap();
+    (ours, theirs)
+}
+
+struct Client {
+    socket: TcpStream,
+}
+
+impl Client {
+    /// A masked text frame; the mask of zeros changes nothing.
+    fn say(&mut self, text: &str) {
+        let length = u8::try_from(text.len()).unwrap();
+        assert!(length < 126, "a short frame");
+        let head = [0x81, 0x80 | length, 0, 0, 0, 0];
+        self.socket.write_all(&[&head, text.as_bytes()].concat()).unwrap();
+    }
+
+    fn has_something(&self) -> bool {
+        self.socket.set_nonblocking(true).unwrap();
+        let peeked = self.socket.peek(&mut [0]).is_ok_and(|count| count > 0);
+        self.socket.set_nonblocking(false).unwrap();
+        peeked
+    }
+
+    /// The next frame that is not about the opening itself.
+    fn frame(&mut self) -> Value {
+        loop {
+            let mut head = [0; 2];
+            self.socket.read_exact(&mut head).unwrap();
+            assert_eq!(head[0], 0x81, "a whole text frame");
+            let mut long = [0; 2];
+            let length = match head[1] {
+                126 => {
+                    self.socket.read_exact(&mut long).unwrap();
+                    u16::from_be_bytes(long)
+                }
+                short => short.into(),
+            };
+            let mut text = vec![0; length.into()];
+            self.socket.read_exact(&mut text).unwrap();
+            let frame: Value = serde_json::from_slice(&text).unwrap();
+            if frame["t"] != "control" {
+                return frame;
+            }
+        }
+    }
+
+    fn greeted(&mut self) {
+        for kind in ["hello", "snapshot", "mine"] {
+            assert_eq!(self.frame()["t"], kind);
+        }
+    }
+}
+
+/// OP-41. Seen red: the opening's own board sent to who asks for one.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_board_is_ahead_of_the_buyers_own_claim() {
+    let mut rig = Rig::new().await;
+    let mut buyer = rig.join(RegOrd(0));
+    buyer.greeted();
+
+    let live = Arc::clone(&rig.running.live);
+    let granted = live.pick(RegOrd(0), UnitOrd(2), Key::parse("tap-00000001").unwrap()).await;
+    let Ok(Answer::Yes(claim)) = granted else { panic!("granted") };
+    while live.board().snapshot().seq < claim.seq {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // The board is published, and its events wait for the hub.
+    buyer.say(r#"{"t":"snapshot"}"#);
+    rig.answers(&mut buyer).await;
+    let board = buyer.frame();
+    assert_eq!((&board["t"], &board["status"]), (&"snapshot".into(), &"0000".into()));
+
+    while rig.hub.shown.seq < claim.seq {
+        rig.tick().await;
+    }
+    let told = buyer.frame();
+    assert_eq!((&told["t"], &told["claim"]["unit"]), (&"claim".into(), &2.into()));
+    assert_eq!(buyer.frame()["t"], "board");
+    buyer.say(r#"{"t":"snapshot"}"#);
+    rig.answers(&mut buyer).await;
+    loop {
+        let frame = buyer.frame();
+        if frame["t"] == "snapshot" {
+            assert_eq!(frame["status"], "0010");
+            return;
+        }
+    }
+}
