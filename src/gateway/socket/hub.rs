@@ -44,7 +44,7 @@ const STILL_HERE_PERIOD: Duration = Duration::from_millis(500);
 
 /// How often a part of the members is looked after, and how many parts there are: each member once a second.
 const SWEEP_PERIOD: Duration = Duration::from_millis(250);
-const SWEEP_PARTS: usize = 4;
+pub(super) const SWEEP_PARTS: usize = 4;
 
 /// The kernel's word on the hub's own probe, which waits among the sockets' for the hub to come to it.
 const PROBE: mio::Token = mio::Token(usize::MAX);
@@ -322,7 +322,7 @@ impl Hub {
     }
 
     /// Looks after a part of the members: pings, and ends what nobody else would.
-    fn sweep(&mut self) {
+    pub(super) fn sweep(&mut self) {
         self.part = (self.part + 1) % SWEEP_PARTS;
         for slot in (self.part..self.members.slots()).step_by(SWEEP_PARTS) {
             if let Some(id) = self.members.at(slot) {
@@ -334,8 +334,10 @@ impl Hub {
     fn look_after(&mut self, member: &mut Member) -> Step {
         let now = self.now;
         let has_stalled = member.line.stalled_since().is_some_and(|since| since + member.stall <= now);
-        // Half open, or its owner sleeps: a close frame would wait for nobody.
-        let is_silent = member.heard_at + SOCKET_SILENCE_MAX <= now;
+        // Half open, or its owner sleeps: a close frame would wait for nobody. A reader that is behind is neither heard nor
+        // pinged, so its silence says nothing: its stall ends it. (Nothing is written on from here: the kernel would take
+        // a last few KiB of a reader that sleeps, and it would pass for one that reads.)
+        let is_silent = member.line.is_free() && member.heard_at + SOCKET_SILENCE_MAX <= now;
         if has_stalled || is_silent || member.closing.is_some_and(|until| until <= now) {
             return Err(End::Gone);
         }

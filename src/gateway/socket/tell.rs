@@ -233,6 +233,8 @@ impl Hub {
             }
         }
         if member.line.is_free() {
+            // It has read all there was, which is as good as a word of its own.
+            member.heard_at = self.now;
             if member.closing.is_some() {
                 self.end_stream(member);
             }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use socket2::SockRef;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::hub::{Hub, Io, Sources};
+use super::hub::{Hub, Io, SWEEP_PARTS, Sources};
 use super::member::{Ends, Joining, Seated, Visitor};
 use super::place::{Place, ToLoop};
 use crate::domain::ids::{RegOrd, SessionId, UnitOrd};
@@ -18,7 +18,7 @@ use crate::domain::time::Clock;
 use crate::gateway::open::Open;
 use crate::gateway::testing::gateway;
 use crate::identity::buyers::BuyerSession;
-use crate::limits::SOCKET_SEND_BUFFER_BYTES;
+use crate::limits::{SOCKET_SEND_BUFFER_BYTES, SOCKET_SILENCE_MAX};
 use crate::opening::answer::{Answer, Key};
 use crate::opening::testing;
 use crate::store::testing as store_testing;
@@ -82,6 +82,19 @@ impl Rig {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         panic!("no answer");
+    }
+
+    /// A second later the kernel said what it had to say, and everybody was looked after once.
+    async fn second(&mut self) {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        self.hub.turn(self.io.poll.get_mut(), &mut self.io.events);
+        for _ in 0..SWEEP_PARTS {
+            self.hub.sweep();
+        }
+    }
+
+    fn is_here(&self, who: RegOrd) -> bool {
+        !self.hub.members.of(who).is_empty()
     }
 
     /// The next tick, as the hub's own loop takes it.
@@ -188,4 +201,41 @@ async fn no_board_is_ahead_of_the_buyers_own_claim() {
             return;
         }
     }
+}
+
+/// A telephone at the edge of the network: it reads a little each second, for longer than anybody may be silent.
+///
+/// Seen red: silence judged while the line is not free; a line that becomes free and says nothing of it.
+#[tokio::test]
+async fn a_slow_reader_stays_while_it_reads_and_one_that_does_not_is_cut() {
+    let mut rig = Rig::new().await;
+    let (mut slow, mut asleep) = (rig.join(RegOrd(0)), rig.join(RegOrd(1)));
+    slow.greeted();
+    asleep.greeted();
+    let (slow_id, asleep_id) = (rig.hub.members.of(RegOrd(0))[0], rig.hub.members.of(RegOrd(1))[0]);
+    tokio::time::pause();
+    rig.hub.wake();
+    let long = Bytes::from(vec![0; 100 * READER_BUFFER_BYTES]);
+    for id in [slow_id, asleep_id] {
+        rig.hub.serve(id, |hub, _, member| Ok(member.line.send_shared(&long, hub.now)?));
+    }
+
+    let mut left = long.len();
+    let mut seconds = 0;
+    while left > 0 {
+        let read = slow.socket.read(&mut [0; READER_BUFFER_BYTES]).unwrap();
+        // A ping may follow.
+        left = left.saturating_sub(read);
+        rig.second().await;
+        seconds += 1;
+        assert!(rig.is_here(RegOrd(0)), "cut after {seconds} s, {left} bytes before the end");
+        assert_eq!(rig.is_here(RegOrd(1)), seconds < STALL.as_secs(), "after {seconds} s");
+    }
+    assert!(seconds > SOCKET_SILENCE_MAX.as_secs(), "{seconds} s: too fast to show anything");
+
+    // From the last byte on, silence counts.
+    for _ in 0..SOCKET_SILENCE_MAX.as_secs() {
+        rig.second().await;
+    }
+    assert!(!rig.is_here(RegOrd(0)), "and it answered no ping");
 }
