@@ -36,7 +36,7 @@ use figures::Figures;
 
 /// How soon a gateway hears of an opening that another one published. Buyers wait minutes for the start, not this.
 const FOLLOW_PUBLICATIONS_PERIOD: Duration = Duration::from_millis(500);
-const FORGET_ADDRESSES_PERIOD: Duration = Duration::from_secs(60);
+const FORGET_PERIOD: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -92,7 +92,7 @@ async fn run(config: &Config, clock: Clock, metrics: Metrics) -> Result<(), Serv
     let staff = doors.open_staff(config, services.console(config, &gateway, &doors, &load))?;
     let buyers = doors.open_buyers(config, &gateway)?;
     load.reach(LoadDoors { buyers: buyers.address, staff });
-    tokio::spawn(forget_idle_addresses(Arc::clone(&gateway)));
+    tokio::spawn(forget_the_past(Arc::clone(&gateway)));
     tracing::info!(buyers = %buyers.address, %staff, "doors are open");
 
     // Until here a request for an opening hears NOT_READY: a pick must not be answered from an empty memory.
@@ -201,11 +201,13 @@ async fn follow_publications(openings: Openings, embedded: bool) {
     }
 }
 
-async fn forget_idle_addresses(gateway: Arc<Gateway>) {
-    let mut ticks = tokio::time::interval(FORGET_ADDRESSES_PERIOD);
+/// What the gateway keeps of those who went.
+async fn forget_the_past(gateway: Arc<Gateway>) {
+    let mut ticks = tokio::time::interval(FORGET_PERIOD);
     loop {
         ticks.tick().await;
         gateway.addresses.forget_idle();
+        gateway.forget_stopped();
     }
 }
 
