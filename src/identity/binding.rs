@@ -49,7 +49,7 @@ mod tests {
 
     const NOW: Micros = Micros::from_secs(1);
 
-    /// Mutation caught: without the check, another keyring was added beside the first.
+    /// Mutation caught: without the check a stranger was refused by a unique index, without a word about keyrings.
     #[tokio::test]
     async fn a_database_keeps_to_its_keyring() {
         let (_folder, db) = crate::store::testing::sqlite().await;

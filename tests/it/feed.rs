@@ -27,7 +27,7 @@ async fn end_of(link: &mut Link) -> Ended {
 }
 
 /// OP-82: a server that is told to stop answers the picks it took, sends its sockets elsewhere, and ends.
-/// Mutation that turned it red: the socket's task not counted by the drain.
+/// Mutation that turned it red: the socket not counted by the drain.
 #[tokio::test]
 async fn a_draining_server_answers_what_it_took_and_says_come_back() {
     let (_home, server, sale) = sale().await;

@@ -41,7 +41,7 @@ async fn connections_that_never_say_a_word_are_cut_and_buyers_are_answered_meanw
 }
 
 /// A process that is killed, a phone whose battery dies: its end resets the connection, or half closes it.
-/// Mutation that turned it red: a socket's task that goes on when a read fails.
+/// Mutation that turned it red: a hub that keeps a socket whose read failed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sockets_whose_peer_is_gone_are_let_go() {
     let count = size(1_000, 200);

@@ -18,7 +18,7 @@ const CUT_WITHIN: Duration = Duration::from_secs(25);
 /// The board has 900 homes, so each snapshot is a KiB; two hundred are more than the kernels' buffers of such a reader.
 const SNAPSHOTS: usize = 190;
 
-/// Mutation that turned it red: no guard under the sockets' writes, so that only the kernel's `TCP_USER_TIMEOUT` ends them.
+/// Mutation that turned it red: the hub's sweep not looking at how long a line has stalled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_that_never_read_cost_little_and_hold_up_nobody() {
     let count = size(1_000, 100);
