@@ -66,7 +66,7 @@ async fn talk(address: SocketAddr, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Mutation that turned it red: no timer on hyper's builder, so that the head may take for ever.
+/// Mutation that turned it red: no `header_read_timeout`, so that the head may take for ever.
 #[tokio::test]
 async fn a_head_that_trickles_in_is_cut() {
     let address = start(10, &Drain::default()).await;
