@@ -89,7 +89,9 @@ async fn run(config: &Config, clock: Clock, metrics: Metrics) -> Result<(), Serv
     let figures = services.figures(config, &gateway, &doors);
     doors.metrics.collect_with(move |page| figures.write(page));
     let load = LoadRuns::new(config.loadtest.clone(), config.data.dir.join("reports"));
-    let staff = doors.open_staff(config, services.console(config, &gateway, &doors, &load))?;
+    let console = services.console(config, &gateway, &doors, &load);
+    console.put_away_leftovers().await;
+    let staff = doors.open_staff(config, console)?;
     let buyers = doors.open_buyers(config, &gateway)?;
     load.reach(LoadDoors { buyers: buyers.address, staff });
     tokio::spawn(forget_the_past(Arc::clone(&gateway)));

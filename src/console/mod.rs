@@ -63,6 +63,11 @@ impl Console {
         Self(Arc::new(parts))
     }
 
+    /// Before the doors open: ends what load runs of a killed server left.
+    pub async fn put_away_leftovers(&self) {
+        load::put_away_leftovers(self).await;
+    }
+
     fn now(&self) -> Micros {
         self.0.clock.wall()
     }

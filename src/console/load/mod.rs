@@ -7,6 +7,7 @@
 //!
 //! The run itself is judged by the child; this only starts it, ends it and keeps what it wrote.
 
+mod leftovers;
 mod pass;
 mod reports;
 mod run;
@@ -26,6 +27,7 @@ use crate::limits::LOAD_RUN_CLEAR_OF_OPENING_S;
 use crate::opening::lifecycle::Phase;
 use crate::opening::{Live, Openings};
 
+pub use leftovers::put_away as put_away_leftovers;
 pub use pass::Pass;
 pub use reports::Reports;
 pub use run::{Asked, Run, Scenario, start};
@@ -138,15 +140,15 @@ impl LoadRuns {
         }
     }
 
-    /// Takes the one place, so that two who ask at once do not both begin. Held until it is given back.
-    fn reserve(&self, run: Run) -> Result<CancellationToken, Problem> {
+    /// Takes the one place, so that two who ask at once do not both begin.
+    fn reserve(&self, run: Run) -> Result<Place, Problem> {
         let mut current = self.lock();
         if let Some(current) = current.as_ref() {
             return Err(Problem::new(Code::LoadRunBusy).with("run", current.run.run.to_string()));
         }
         let stop = CancellationToken::new();
         *current = Some(Current { run, pass: None, stop: stop.clone() });
-        Ok(stop)
+        Ok(Place { load: self.clone(), stop })
     }
 
     /// What the run has come to, and its child's pass from now on.
@@ -164,13 +166,23 @@ impl LoadRuns {
         }
     }
 
-    fn give_back(&self) {
-        *self.lock() = None;
-        self.0.ended.send_modify(|count| *count += 1);
-    }
-
     fn lock(&self) -> MutexGuard<'_, Option<Current>> {
         self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The one place, from the question to the end of the run. Dropped it is free, so that a run which ends in a panic does
+/// not forbid every later one.
+struct Place {
+    load: LoadRuns,
+    /// Cancelled when the run is asked to end.
+    stop: CancellationToken,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *self.load.lock() = None;
+        self.load.0.ended.send_modify(|count| *count += 1);
     }
 }
 
@@ -194,4 +206,24 @@ fn own_address(listening: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, listening.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// OP-94. Seen red when dropping the place did nothing.
+    #[tokio::test]
+    async fn a_run_that_panics_gives_its_place_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = LoadRuns::new(None, folder.path().to_owned());
+        let place = load.reserve(Run::example(RowId::generate())).unwrap_or_else(|_| panic!("free"));
+        assert!(load.reserve(Run::example(RowId::generate())).is_err(), "one at a time");
+        let begun = tokio::spawn(async move {
+            let _place = place;
+            panic!("as a run may");
+        });
+        assert!(begun.await.is_err());
+        assert!(load.current().is_none() && load.reserve(Run::example(RowId::generate())).is_ok());
+    }
 }

@@ -46,13 +46,19 @@ impl Reports {
         fs::rename(fresh, own.join("run.json"))
     }
 
-    /// All runs, newest first. One that was under way when an earlier server ended is shown as failed: its child went
-    /// with that server.
+    /// Runs that were under way when an earlier server ended, while none is under way in this one.
+    pub fn broken_off(&self) -> Vec<Run> {
+        let all = self.runs();
+        all.iter().filter_map(|run| self.read(run)).filter(|run| run.state.is_under_way()).collect()
+    }
+
+    /// All runs, newest first. One that an earlier server left under way, and that could not be concluded since, is shown
+    /// as failed: its child went with that server.
     pub fn list(&self, current: Option<&Run>) -> Vec<Run> {
         let mut all: Vec<Run> = self.runs().iter().filter_map(|run| self.read(run)).collect();
         all.retain(|run| current.is_none_or(|current| current.run != run.run));
         for run in &mut all {
-            if matches!(run.state, State::Preparing | State::Running) {
+            if run.state.is_under_way() {
                 run.state = State::Failed;
             }
         }

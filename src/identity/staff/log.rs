@@ -19,6 +19,8 @@ pub enum Actor {
     },
     /// Somebody at the machine itself, through the command line.
     CommandLine,
+    /// A server that finishes at its start what one before it left.
+    Server,
     /// `kaipan demo`; the only one that may create its crowd.
     Demo,
 }
@@ -28,15 +30,16 @@ impl Actor {
     pub fn id(&self) -> Option<&StaffId> {
         match self {
             Actor::Person { id, .. } => Some(id),
-            Actor::CommandLine | Actor::Demo => None,
+            Actor::CommandLine | Actor::Server | Actor::Demo => None,
         }
     }
 
-    /// As the log shows it. No login contains a space, so nobody can pass for the command line.
+    /// As the log shows it. No login contains a space, so nobody can pass for what is no person.
     pub fn label(&self) -> &str {
         match self {
             Actor::Person { login, .. } => login,
             Actor::CommandLine => "command line",
+            Actor::Server => "the server",
             Actor::Demo => "kaipan demo",
         }
     }
