@@ -396,6 +396,8 @@ pub const SOCKET_READ_BYTES: usize = 16 * 1_024;
 pub const BOARD_FRAMES_QUEUED_MAX: usize = 8;
 /// Connections that get a board frame before the loop looks at other work.
 pub const FANOUT_CHUNK: usize = 128;
+/// How often a loop asks the kernel for what clients say before the next of those chunks, while there is more of it.
+pub const FANOUT_TURNS_MAX: usize = 4;
 /// Picks and asks of one WebSocket that wait for their answer.
 pub const SOCKET_PICKS_IN_FLIGHT_MAX: usize = 4;
 /// WebSockets of one registration: two devices, each with a forgotten page. The oldest is closed.

@@ -50,7 +50,7 @@ pub(super) const SWEEP_PARTS: usize = 4;
 const PROBE: mio::Token = mio::Token(usize::MAX);
 
 /// Events of the kernel that are taken before the hub looks at anything else.
-const EVENTS_AT_ONCE: usize = 256;
+pub const EVENTS_AT_ONCE: usize = 256;
 
 pub type Step = Result<(), End>;
 

@@ -11,12 +11,12 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::frame;
-use super::hub::{Hub, Io, Sources, Step};
+use super::hub::{EVENTS_AT_ONCE, Hub, Io, Sources, Step};
 use super::line::{BoardFrame, Item};
 use super::member::{AWAY, Member};
 use super::members::Id;
 use crate::gateway::wire::{self, ServerFrame};
-use crate::limits::FANOUT_CHUNK;
+use crate::limits::{FANOUT_CHUNK, FANOUT_TURNS_MAX};
 use crate::opening::board::Tick;
 use crate::opening::memory::Applied;
 
@@ -58,10 +58,20 @@ impl Hub {
                 }
             }
             if first + FANOUT_CHUNK < slots {
-                self.turn(io.poll.get_mut(), &mut io.events);
-                self.answers();
-                tokio::task::yield_now().await;
-                self.wake();
+                self.let_others_go_first(io).await;
+            }
+        }
+    }
+
+    /// What clients say is more urgent than what they are shown: it is heard to its end, within bounds.
+    async fn let_others_go_first(&mut self, io: &mut Io) {
+        for _ in 0..FANOUT_TURNS_MAX {
+            let count = self.turn(io.poll.get_mut(), &mut io.events);
+            self.answers();
+            tokio::task::yield_now().await;
+            self.wake();
+            if count < EVENTS_AT_ONCE {
+                return;
             }
         }
     }
