@@ -144,11 +144,8 @@ pub const QUOTA_HOME_MAX: i64 = 99;
 /// Rows of one INSERT: 21 values each stay below SQLite's 32,766 and Postgres' 65,535 bound values.
 pub const IMPORT_INSERT_ROWS: usize = 250;
 
-/// Rows of one transaction of a large import: picks wait for one such part of SQLite's one writer at most.
+/// Rows of one transaction of an import: picks wait for one such part of SQLite's one writer at most.
 pub const IMPORT_PART_ROWS: usize = 256;
-
-/// An import of so many parts is one transaction: no longer than a person's other ones.
-pub const IMPORT_PARTS_AT_ONCE: usize = 2;
 
 /// An import of which nothing was heard for so long is dead, and what it wrote is removed.
 pub const IMPORT_SILENCE_S: i64 = 60;

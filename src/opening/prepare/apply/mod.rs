@@ -1,10 +1,10 @@
 //! Readings into a draft: what is new is added, what differs is changed and listed, what the file does not name stays.
 //!
 //! All that costs time (opening sealed values, comparing, sealing) happens before any transaction, against a version of
-//! the head row; what is written counts only if the version still holds. Otherwise the plan is made again. A small
-//! import is one transaction; a large one is written in parts behind a mark and shown in one ([`stage`]). Either way it
-//! is whole or absent.
+//! the head row; what is written counts only if the version still holds. Otherwise the plan is made again. It is written
+//! in parts that nobody sees and shown in one transaction ([`stage`]): whole or absent.
 
+mod aside;
 mod record;
 mod registrations;
 mod stage;
@@ -20,8 +20,8 @@ use crate::domain::ids::{OpeningId, OrgId, ProjectId, RowId};
 use crate::domain::time::Micros;
 use crate::identity::staff::{LogEntry, log_staff_action};
 use crate::identity::{Actor, StaffError};
-use crate::limits;
-use crate::store::{Db, Priority, Reader, StoreError, Tx, execute, fetch_one, fetch_optional};
+use crate::limits::IMPORT_PART_ROWS;
+use crate::store::{Db, Priority, Reader, StoreError, Tx, execute, fetch_optional};
 use crate::vault::{Vault, VaultError};
 
 use stage::{List, Stage, is_busy};
@@ -119,64 +119,48 @@ async fn take_head(tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<bo
     Ok(taken == 1)
 }
 
-/// Takes the head row, and nobody is adding rows.
-async fn claim_head(tx: &mut Tx, opening: &OpeningId, draft: &Draft) -> Result<bool, StoreError> {
-    if !take_head(tx, opening, draft).await? {
-        return Ok(false);
-    }
-    // A statement of its own, behind the head row: an import marks its opening behind that row too.
-    let (free,) = fetch_one!(tx, (bool,), "SELECT staged_by IS NULL FROM opening WHERE id = $1", opening)?;
-    Ok(free)
+/// What an import writes.
+struct Plan<R> {
+    report: ImportReport,
+    /// The ordinal behind the last stored row: from here on rows are added.
+    first_added: i64,
+    /// Ordinals of the stored rows that are overwritten.
+    changed: Vec<i64>,
+    /// The new and the changed, as they are to be.
+    rows: Vec<R>,
 }
 
-/// What a plan must be able to do for [`Importer::store`].
-trait Plan {
-    /// What the staff log calls it.
+/// A row of a list, as [`Importer::store`] writes it.
+trait Row: Sized + Sync {
+    /// What the staff log calls an import of such rows.
     const ACTION: &'static str;
     const LIST: List;
 
-    fn report(&self) -> &ImportReport;
-    fn into_report(self) -> ImportReport;
-    fn is_empty(&self) -> bool;
-    /// The ordinal of the first row that is added.
-    fn first_added(&self) -> i64;
-    /// In how many transactions its additions are written, of at most [`limits::IMPORT_PART_ROWS`] rows each.
-    fn parts(&self) -> usize;
-    async fn write_part(
-        &self,
-        tx: &mut Tx,
-        opening: &OpeningId,
-        draft: &Draft,
-        part: usize,
-    ) -> Result<(), StoreError>;
-    /// Overwrites what is stored already, in the transaction that shows the additions.
-    async fn write_changes(&self, tx: &mut Tx, opening: &OpeningId) -> Result<(), StoreError>;
+    /// Keeps stored rows as they are, before the first of them is overwritten.
+    async fn set_aside(tx: &mut Tx, stage: &Stage<'_>, ords: &[i64]) -> Result<(), StoreError>;
+    /// Adds rows, or overwrites those that have their ordinals.
+    async fn write(tx: &mut Tx, opening: &OpeningId, draft: &Draft, rows: &[Self]) -> Result<(), StoreError>;
 }
 
 impl Importer<'_> {
     /// One attempt: `None` means that the opening changed meanwhile and the plan has to be made again.
-    async fn store<P: Plan>(
+    async fn store<R: Row>(
         &self,
         opening: &OpeningId,
         draft: &Draft,
         options: ImportOptions,
-        plan: P,
+        plan: Plan<R>,
     ) -> Result<Option<ImportReport>, ImportError> {
-        let report = plan.report();
+        let report = &plan.report;
         let refused = options.all_or_nothing && !report.refused.is_empty();
         if options.dry_run || refused || report.accepted == 0 {
-            return Ok(Some(plan.into_report()));
+            return Ok(Some(plan.report));
         }
-        if !plan.is_empty() {
+        if !plan.rows.is_empty() {
             if is_busy(self.db, opening).await? {
                 return Err(ImportError::Busy);
             }
-            let stored = if plan.parts() <= limits::IMPORT_PARTS_AT_ONCE {
-                self.store_at_once(opening, draft, &plan).await
-            } else {
-                self.store_in_parts(opening, draft, &plan).await
-            };
-            match stored {
+            match self.store_in_parts(opening, draft, &plan).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(None),
                 // Another opening's import made the same property first.
@@ -184,36 +168,19 @@ impl Importer<'_> {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Some(ImportReport { stored: true, ..plan.into_report() }))
+        Ok(Some(ImportReport { stored: true, ..plan.report }))
     }
 
-    async fn store_at_once<P: Plan>(
+    async fn store_in_parts<R: Row>(
         &self,
         opening: &OpeningId,
         draft: &Draft,
-        plan: &P,
-    ) -> Result<bool, ImportError> {
-        let mut tx = self.db.begin(Priority::Bulk).await?;
-        if !claim_head(&mut tx, opening, draft).await? {
-            return Ok(false);
-        }
-        for part in 0..plan.parts() {
-            plan.write_part(&mut tx, opening, draft, part).await?;
-        }
-        self.finish(tx, opening, plan).await?;
-        Ok(true)
-    }
-
-    async fn store_in_parts<P: Plan>(
-        &self,
-        opening: &OpeningId,
-        draft: &Draft,
-        plan: &P,
+        plan: &Plan<R>,
     ) -> Result<bool, ImportError> {
         let by = RowId::generate().to_string();
         let stage = Stage { opening, by: &by };
         let mut tx = self.db.begin(Priority::Bulk).await?;
-        if !stage.mark(&mut tx, draft, P::LIST, plan.first_added()).await? {
+        if !stage.mark(&mut tx, draft, R::LIST, plan.first_added).await? {
             return Ok(false);
         }
         // From the commit on the mark is this import's to take away, also if its caller goes away.
@@ -221,49 +188,44 @@ impl Importer<'_> {
             Abandoned { db: self.db.clone(), opening: opening.clone(), by: by.clone(), armed: true };
         tx.commit().await?;
         let shown = self.write_and_show(&stage, draft, plan).await;
-        if !matches!(shown, Ok(true)) {
-            stage.discard(self.db).await?;
-        }
-        abandoned.armed = false;
+        // Shown or not, that is what the caller hears; what could not be cleared away is tried once more.
+        abandoned.armed = stage.clear(self.db).await.is_err();
         shown
     }
 
-    async fn write_and_show<P: Plan>(
+    async fn write_and_show<R: Row>(
         &self,
         stage: &Stage<'_>,
         draft: &Draft,
-        plan: &P,
+        plan: &Plan<R>,
     ) -> Result<bool, ImportError> {
-        for part in 0..plan.parts() {
-            // Between two parts the writer is whoever's comes first: a commit of picks before the next part.
-            let mut tx = self.db.begin(Priority::Bulk).await?;
-            if !stage.renew(&mut tx).await? {
-                return Ok(false);
-            }
-            plan.write_part(&mut tx, stage.opening, draft, part).await?;
+        // All are set aside before any is written: a row may take the document that another one gives away.
+        for ords in plan.changed.chunks(IMPORT_PART_ROWS) {
+            let Some(mut tx) = stage.part(self.db).await? else { return Ok(false) };
+            R::set_aside(&mut tx, stage, ords).await?;
+            tx.commit().await?;
+        }
+        for rows in plan.rows.chunks(IMPORT_PART_ROWS) {
+            let Some(mut tx) = stage.part(self.db).await? else { return Ok(false) };
+            R::write(&mut tx, stage.opening, draft, rows).await?;
             tx.commit().await?;
         }
         let mut tx = self.db.begin(Priority::Bulk).await?;
         // First the head row, then the opening's, as a publication takes them: the other way round both would wait.
-        if !take_head(&mut tx, stage.opening, draft).await? || !stage.show(&mut tx).await? {
+        if !take_head(&mut tx, stage.opening, draft).await? || !stage.renew(&mut tx).await? {
             tx.rollback().await?;
             return Ok(false);
         }
-        self.finish(tx, stage.opening, plan).await?;
-        Ok(true)
-    }
-
-    async fn finish<P: Plan>(&self, mut tx: Tx, opening: &OpeningId, plan: &P) -> Result<(), ImportError> {
-        plan.write_changes(&mut tx, opening).await?;
+        stage.unmark(&mut tx).await?;
         let entry = LogEntry {
-            opening: Some(opening),
-            action: P::ACTION,
-            object: opening.as_str(),
-            params: counts(plan.report()),
+            opening: Some(stage.opening),
+            action: R::ACTION,
+            object: stage.opening.as_str(),
+            params: counts(&plan.report),
         };
         log_staff_action(&mut tx, self.vault, self.by, &entry, self.now).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -283,8 +245,8 @@ impl Drop for Abandoned {
         }
         let (db, opening, by) = (self.db.clone(), self.opening.clone(), std::mem::take(&mut self.by));
         runtime.spawn(async move {
-            if let Err(error) = (Stage { opening: &opening, by: &by }).discard(&db).await {
-                tracing::warn!(%opening, %error, "an import was abandoned; what it wrote goes with the next start");
+            if let Err(error) = (Stage { opening: &opening, by: &by }).clear(&db).await {
+                tracing::warn!(%opening, %error, "an import left something behind; it goes with the next start");
             }
         });
     }
@@ -297,13 +259,4 @@ fn counts(report: &ImportReport) -> serde_json::Value {
     serde_json::json!({
         "accepted": report.accepted, "refused": report.refused.len(), "added": added, "changed": changed,
     })
-}
-
-/// The `part`-th part of some rows.
-fn part_of<R>(rows: &[R], part: usize) -> &[R] {
-    rows.chunks(limits::IMPORT_PART_ROWS).nth(part).unwrap_or_default()
-}
-
-fn parts_of<R>(rows: &[R]) -> usize {
-    rows.len().div_ceil(limits::IMPORT_PART_ROWS)
 }

@@ -164,11 +164,6 @@ impl Record {
             .chain(co_buyers.map(|document| identity(&document.kind, &document.number)))
     }
 
-    /// Does the document itself change? Two registrations may swap theirs.
-    pub fn swaps_document(&self, after: &Self) -> bool {
-        (&self.document_kind, &self.document_number) != (&after.document_kind, &after.document_number)
-    }
-
     /// What differs, field by field; empty if nothing does.
     pub fn changes(&self, after: &Self) -> Vec<Change> {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use super::super::problem::{Reason, RowProblem};
 use super::super::report::{Effect, ImportReport};
 use super::super::{Reading, RosterRow};
-use super::record::{Record, Stored};
-use super::{Draft, ImportError, ImportOptions, Importer, List, Plan, draft, part_of, parts_of};
+use super::record::{Record, Sealed, Stored};
+use super::stage::{List, Stage};
+use super::{Draft, ImportError, ImportOptions, Importer, Plan, Row, aside, draft};
 use crate::domain::ids::{OpeningId, RowId};
 use crate::limits;
-use crate::store::{Reader, StoreError, Tx, execute, execute_rows, fetch_all};
+use crate::store::{Reader, StoreError, Tx, execute_rows, fetch_all};
 use crate::vault::{Vault, VaultError};
 
 impl Importer<'_> {
@@ -50,14 +51,6 @@ async fn stored(on: &mut Reader, opening: &OpeningId) -> Result<Vec<Stored>, Sto
     )
 }
 
-struct RosterPlan {
-    report: ImportReport,
-    added: Vec<Row>,
-    changed: Vec<Row>,
-    /// Ordinals whose document changes. Each first gives its index away, because two registrations may swap theirs.
-    freed: Vec<(i64, String)>,
-}
-
 /// A row before it is sealed.
 struct Open {
     ord: i64,
@@ -65,11 +58,11 @@ struct Open {
     record: Record,
 }
 
-struct Row {
+struct Registration {
     ord: i64,
     id: String,
     record: Record,
-    sealed: super::record::Sealed,
+    sealed: Sealed,
 }
 
 fn plan(
@@ -77,31 +70,26 @@ fn plan(
     stored: &[Stored],
     reading: &Reading<RosterRow>,
     quota_home: i64,
-) -> Result<RosterPlan, ImportError> {
+) -> Result<Plan<Registration>, ImportError> {
     let opened: Vec<Record> = stored.iter().map(|row| Record::open(row, vault)).collect::<Result<_, _>>()?;
     let by_code: HashMap<String, usize> =
         opened.iter().enumerate().map(|(at, record)| (key(&record.code), at)).collect();
     let reading = without_taken_documents(reading, &opened, &by_code);
 
     let mut effect = Effect::default();
-    let mut plan = RosterPlan {
-        report: ImportReport::of_registrations(&reading),
-        added: Vec::new(),
-        changed: Vec::new(),
-        freed: Vec::new(),
-    };
-    let (mut added, mut changed) = (Vec::new(), Vec::new());
-    let mut next_ord = stored.last().map_or(0, |row| row.ord + 1);
+    let (mut rows, mut changed) = (Vec::new(), Vec::new());
+    let first_added = stored.last().map_or(0, |row| row.ord + 1);
+    let mut next_ord = first_added;
     let mut named: HashSet<String> = reading.refused_keys.clone();
     for row in &reading.rows {
         let record = Record::of_row(&row.value, quota_home);
         let known = by_code.get(&key(&record.code)).and_then(|at| Some((stored.get(*at)?, opened.get(*at)?)));
         named.insert(key(&record.code));
-        let (list, ord, id) = match known {
+        let (ord, id) = match known {
             None => {
                 next_ord += 1;
                 effect.added += 1;
-                (&mut added, next_ord - 1, RowId::generate().to_string())
+                (next_ord - 1, RowId::generate().to_string())
             }
             Some((stored, before)) => {
                 let changes = before.changes(&record);
@@ -110,23 +98,19 @@ fn plan(
                     continue;
                 }
                 effect.changed.extend(changes);
-                if before.swaps_document(&record) {
-                    plan.freed.push((stored.ord, stored.id.clone()));
-                }
-                (&mut changed, stored.ord, stored.id.clone())
+                changed.push(stored.ord);
+                (stored.ord, stored.id.clone())
             }
         };
-        list.push(Open { ord, id, record });
+        rows.push(Open { ord, id, record });
     }
-    plan.added = seal(vault, added)?;
-    plan.changed = seal(vault, changed)?;
     effect.missing = opened
         .iter()
         .filter(|record| !named.contains(&key(&record.code)))
         .map(|record| record.code.clone())
         .collect();
-    plan.report.effect = Some(effect);
-    Ok(plan)
+    let report = ImportReport { effect: Some(effect), ..ImportReport::of_registrations(&reading) };
+    Ok(Plan { report, first_added, changed, rows: seal(vault, rows)? })
 }
 
 /// Codes are compared without regard to case.
@@ -186,47 +170,33 @@ fn without_taken_documents(
     }
 }
 
-impl Plan for RosterPlan {
+impl Row for Registration {
     const ACTION: &'static str = "ROSTER_IMPORTED";
     const LIST: List = List::Registrations;
 
-    fn report(&self) -> &ImportReport {
-        &self.report
+    async fn set_aside(tx: &mut Tx, stage: &Stage<'_>, ords: &[i64]) -> Result<(), StoreError> {
+        aside::registrations(tx, stage, ords).await
     }
 
-    fn into_report(self) -> ImportReport {
-        self.report
-    }
-
-    fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.changed.is_empty()
-    }
-
-    fn first_added(&self) -> i64 {
-        self.added.first().map_or(0, |row| row.ord)
-    }
-
-    fn parts(&self) -> usize {
-        parts_of(&self.added)
-    }
-
-    async fn write_part(
-        &self,
-        tx: &mut Tx,
-        opening: &OpeningId,
-        draft: &Draft,
-        part: usize,
-    ) -> Result<(), StoreError> {
+    async fn write(tx: &mut Tx, opening: &OpeningId, draft: &Draft, rows: &[Self]) -> Result<(), StoreError> {
         execute_rows!(
             tx,
-            part_of(&self.added, part),
+            rows,
             "INSERT INTO registration (opening_id, ord, org_id, id, code, name_sealed, document_kind,
                  document_sealed, document_bidx, phone_sealed, phone_bidx, co_buyers_sealed, household, eligibility,
                  proxy_sealed, consultant, group_name, lot_number, quota_home, earnest_fen, remarks_sealed) VALUES ",
             "(#, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #)",
-            "",
+            " ON CONFLICT (opening_id, ord) DO UPDATE SET name_sealed = excluded.name_sealed,
+                 document_kind = excluded.document_kind, document_sealed = excluded.document_sealed,
+                 document_bidx = excluded.document_bidx, phone_sealed = excluded.phone_sealed,
+                 phone_bidx = excluded.phone_bidx, co_buyers_sealed = excluded.co_buyers_sealed,
+                 household = excluded.household, eligibility = excluded.eligibility,
+                 proxy_sealed = excluded.proxy_sealed, consultant = excluded.consultant,
+                 group_name = excluded.group_name, lot_number = excluded.lot_number,
+                 quota_home = excluded.quota_home, earnest_fen = excluded.earnest_fen,
+                 remarks_sealed = excluded.remarks_sealed",
             [],
-            |Row { ord, id, record, sealed }| [
+            |Registration { ord, id, record, sealed }| [
                 opening,
                 *ord,
                 &draft.org_id,
@@ -252,26 +222,10 @@ impl Plan for RosterPlan {
         );
         Ok(())
     }
-
-    async fn write_changes(&self, tx: &mut Tx, opening: &OpeningId) -> Result<(), StoreError> {
-        for (ord, id) in &self.freed {
-            execute!(
-                tx,
-                "UPDATE registration SET document_bidx = $3 WHERE opening_id = $1 AND ord = $2",
-                opening,
-                ord,
-                id.as_bytes()
-            )?;
-        }
-        for row in &self.changed {
-            update(tx, opening, row).await?;
-        }
-        Ok(())
-    }
 }
 
 /// Seals on every core: of 100,000 rows this is most of the work.
-fn seal(vault: &Vault, rows: Vec<Open>) -> Result<Vec<Row>, VaultError> {
+fn seal(vault: &Vault, rows: Vec<Open>) -> Result<Vec<Registration>, VaultError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let size = rows.len().div_ceil(cores).max(1);
     let mut rows = rows.into_iter();
@@ -286,9 +240,9 @@ fn seal(vault: &Vault, rows: Vec<Open>) -> Result<Vec<Row>, VaultError> {
                 scope.spawn(move || {
                     let seal = |Open { ord, id, record }| {
                         let sealed = Record::seal(&record, &id, vault)?;
-                        Ok(Row { ord, id, record, sealed })
+                        Ok(Registration { ord, id, record, sealed })
                     };
-                    part.into_iter().map(seal).collect::<Result<Vec<Row>, VaultError>>()
+                    part.into_iter().map(seal).collect::<Result<Vec<Registration>, VaultError>>()
                 })
             })
             .collect();
@@ -299,35 +253,4 @@ fn seal(vault: &Vault, rows: Vec<Open>) -> Result<Vec<Row>, VaultError> {
         }
         Ok(sealed)
     })
-}
-
-async fn update(tx: &mut Tx, opening: &OpeningId, row: &Row) -> Result<(), StoreError> {
-    let Row { ord, record, sealed, .. } = row;
-    execute!(
-        tx,
-        "UPDATE registration SET name_sealed = $3, document_kind = $4, document_sealed = $5, document_bidx = $6,
-             phone_sealed = $7, phone_bidx = $8, co_buyers_sealed = $9, household = $10, eligibility = $11,
-             proxy_sealed = $12, consultant = $13, group_name = $14, lot_number = $15, quota_home = $16,
-             earnest_fen = $17, remarks_sealed = $18
-         WHERE opening_id = $1 AND ord = $2",
-        opening,
-        ord,
-        &sealed.name,
-        &record.document_kind,
-        &sealed.document,
-        &sealed.document_bidx,
-        &sealed.phone,
-        &sealed.phone_bidx,
-        &sealed.co_buyers,
-        &record.household,
-        &record.eligibility,
-        &sealed.proxy,
-        &record.consultant,
-        &record.group,
-        record.lot_number,
-        record.quota_home,
-        record.earnest_fen,
-        &sealed.remarks
-    )?;
-    Ok(())
 }

@@ -1,18 +1,19 @@
-//! Large imports: written in short transactions, shown in one.
+//! Imports are written in short transactions and shown in one.
 //!
 //! ```text
-//!   mark ─► part ─► part ─► … ─► part ─► show (changes, log, mark gone)
+//!   mark ─► set aside ─► … ─► write ─► … ─► show (log, mark gone) ─► forget ─► …
 //!      each gives SQLite's one writer back, and whoever commits picks is before the next part
 //! ```
 //!
-//! Rows behind the mark are nobody's yet: readers of a draft stop at it (`migrations/0003_imports.sql`). What is cut off
-//! in the middle is removed by the next start, or by the next import once the cut-off one counts as dead.
+//! Rows behind the mark are nobody's yet, and of a row that is overwritten readers see what was set aside
+//! (`migrations/0003_imports.sql`, `0004_aside.sql`). What is cut off in the middle is undone by the next start, or by
+//! the next import once the cut-off one counts as dead.
 
-use super::Draft;
+use super::{Draft, aside};
 use crate::domain::ids::OpeningId;
 use crate::domain::time::Micros;
 use crate::limits::{IMPORT_PART_ROWS, IMPORT_SILENCE_S};
-use crate::store::{Db, Priority, StoreError, Tx, execute, fetch_all};
+use crate::store::{Db, Priority, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 /// Which list an import adds to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +67,18 @@ impl Stage<'_> {
         Ok(marked == 1)
     }
 
-    /// Says that the import is alive; false if the mark is no longer its own, and nothing more may be written.
+    /// The transaction of one part, in its turn; `None` if nothing more may be written.
+    pub async fn part(&self, db: &Db) -> Result<Option<Tx>, StoreError> {
+        let mut tx = db.begin(Priority::Bulk).await?;
+        Ok(self.renew(&mut tx).await?.then_some(tx))
+    }
+
+    /// Says that the import is alive; false if the mark is no longer its own, or it was taken for dead.
     pub async fn renew(&self, tx: &mut Tx) -> Result<bool, StoreError> {
         let until = alive_until(tx.now().await?);
         let renewed = execute!(
             tx,
-            "UPDATE opening SET staged_until = $3 WHERE id = $1 AND staged_by = $2",
+            "UPDATE opening SET staged_until = $3 WHERE id = $1 AND staged_by = $2 AND staged_until > 0",
             self.opening,
             self.by,
             until
@@ -79,9 +86,9 @@ impl Stage<'_> {
         Ok(renewed == 1)
     }
 
-    /// Takes the mark away: what was behind it is shown.
-    pub async fn show(&self, tx: &mut Tx) -> Result<bool, StoreError> {
-        let shown = execute!(
+    /// Takes the mark away: what was written is shown.
+    pub async fn unmark(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        execute!(
             tx,
             "UPDATE opening SET staged_by = NULL, staged_until = NULL, units_staged_from = NULL,
                     registrations_staged_from = NULL
@@ -89,24 +96,47 @@ impl Stage<'_> {
             self.opening,
             self.by
         )?;
-        Ok(shown == 1)
+        Ok(())
     }
 
-    /// Removes what is behind the mark, in parts, and then the mark.
-    pub async fn discard(&self, db: &Db) -> Result<(), StoreError> {
+    /// Leaves nothing of the import but what was shown.
+    pub async fn clear(&self, db: &Db) -> Result<(), StoreError> {
         loop {
             let mut tx = db.begin(Priority::Bulk).await?;
-            if !self.renew(&mut tx).await? {
-                return Ok(());
+            if !self.bury(&mut tx).await? {
+                break;
             }
-            let removed = remove_part(&mut tx, self.opening).await?;
-            if removed == 0 {
-                self.show(&mut tx).await?;
+            if self.undo_part(&mut tx).await? == 0 {
+                self.unmark(&mut tx).await?;
             }
             tx.commit().await?;
-            if removed == 0 {
+        }
+        loop {
+            let mut tx = db.begin(Priority::Bulk).await?;
+            let forgotten = aside::forget(&mut tx, self).await?;
+            tx.commit().await?;
+            if forgotten == 0 {
                 return Ok(());
             }
+        }
+    }
+
+    /// One that was only slow must not go on writing while it is undone. False if there is no mark of it.
+    pub async fn bury(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        let buried = execute!(
+            tx,
+            "UPDATE opening SET staged_until = 0 WHERE id = $1 AND staged_by = $2",
+            self.opening,
+            self.by
+        )?;
+        Ok(buried == 1)
+    }
+
+    /// Undoes a part, what was added first: it may have a document that is put back. Returns how many rows it was.
+    async fn undo_part(&self, tx: &mut Tx) -> Result<u64, StoreError> {
+        match remove_part(tx, self.opening).await? {
+            0 => aside::put_back(tx, self).await,
+            removed => Ok(removed),
         }
     }
 }
@@ -141,20 +171,23 @@ pub(super) async fn is_busy(db: &Db, opening: &OpeningId) -> Result<bool, StoreE
         if *until >= now {
             return Ok(true);
         }
-        Stage { opening, by }.discard(db).await?;
+        Stage { opening, by }.clear(db).await?;
     }
     Ok(false)
 }
 
-/// Removes what cut-off imports left. At a start, before anybody imports: in the embedded database every mark is such a
+/// Undoes what cut-off imports left. At a start, before anybody imports: in the embedded database every mark is such a
 /// one, on Postgres those of which nothing is heard any more.
 pub async fn sweep(db: &Db) -> Result<(), StoreError> {
     let now = db.now().await?;
     for (opening, by, until) in marks(db, None).await? {
         if db.is_sqlite() || until < now {
-            tracing::info!(%opening, "an import was cut off; removing what it had written");
-            Stage { opening: &opening, by: &by }.discard(db).await?;
+            tracing::info!(%opening, "an import was cut off; undoing what it had written");
+            Stage { opening: &opening, by: &by }.clear(db).await?;
         }
+    }
+    for (opening, by) in unmarked(db).await? {
+        Stage { opening: &opening, by: &by }.clear(db).await?;
     }
     Ok(())
 }
@@ -162,24 +195,19 @@ pub async fn sweep(db: &Db) -> Result<(), StoreError> {
 /// In the transaction of a publication, behind the head row: an import that is under way does not belong to what is
 /// frozen. Its parts stop at the missing mark.
 pub async fn withdraw(tx: &mut Tx, opening: &OpeningId) -> Result<(), StoreError> {
-    // Written, not read: a part in flight has this row since `renew`. It is waited for and then removed with the rest,
-    // instead of being committed after the removal and frozen.
-    let marked = execute!(
+    // Written, not read: a part in flight has this row since it began. It is waited for and then undone with the rest,
+    // instead of being committed after the others were and frozen.
+    let marked = fetch_optional!(
         tx,
-        "UPDATE opening SET staged_until = staged_until WHERE id = $1 AND staged_by IS NOT NULL",
+        (String,),
+        "UPDATE opening SET staged_until = staged_until WHERE id = $1 AND staged_by IS NOT NULL RETURNING staged_by",
         opening
     )?;
-    if marked == 0 {
-        return Ok(());
+    if let Some((by,)) = marked {
+        let stage = Stage { opening, by: &by };
+        while stage.undo_part(tx).await? > 0 {}
+        stage.unmark(tx).await?;
     }
-    while remove_part(tx, opening).await? > 0 {}
-    execute!(
-        tx,
-        "UPDATE opening SET staged_by = NULL, staged_until = NULL, units_staged_from = NULL,
-                registrations_staged_from = NULL
-         WHERE id = $1",
-        opening
-    )?;
     Ok(())
 }
 
@@ -191,4 +219,18 @@ async fn marks(db: &Db, opening: Option<&OpeningId>) -> Result<Vec<(OpeningId, S
         "SELECT id, staged_by, staged_until FROM opening WHERE staged_by IS NOT NULL"
     )?;
     Ok(all.into_iter().filter(|(id, ..)| opening.is_none_or(|wanted| id == wanted)).collect())
+}
+
+/// Imports that were shown, and cut off before they had forgotten what they set aside.
+async fn unmarked(db: &Db) -> Result<Vec<(OpeningId, String)>, StoreError> {
+    let mut read = db.read().await?;
+    fetch_all!(
+        read,
+        (OpeningId, String),
+        "SELECT a.opening_id, a.staged_by
+         FROM (SELECT opening_id, staged_by FROM unit_aside
+               UNION SELECT opening_id, staged_by FROM registration_aside) AS a
+         LEFT JOIN opening o ON o.id = a.opening_id AND o.staged_by = a.staged_by
+         WHERE o.id IS NULL"
+    )
 }

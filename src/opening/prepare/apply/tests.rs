@@ -1,5 +1,6 @@
 //! Imports into a real database. `tests/it/prepare.rs` runs the same on Postgres, through the door.
 
+mod changes;
 mod parts;
 
 use super::super::{Reading, Reason, RosterRow, UnitRow, read_price_list, read_roster};
@@ -201,7 +202,7 @@ async fn op_23_ten_thousand_registrations_are_stored_in_time() {
 
 /// OP-11: a document that is stored under another code is refused and named, unless the same file moves it away.
 ///
-/// Mutations that turned it red: `freed` left out (the swap breaks the unique index); the loop run once.
+/// Mutations that turned it red: a document that is not given away when its row is set aside; the loop run once.
 #[tokio::test]
 async fn op_11_documents_stay_unique_over_several_files() {
     let desk = Desk::new().await;
@@ -228,12 +229,21 @@ async fn op_11_documents_stay_unique_over_several_files() {
     assert_eq!(refused, [(2, "A1"), (3, "A3")]);
     assert_eq!(effect(&report).3, ["A1", "A2"]);
 
+    // A1 gives its document to somebody new, in the same file.
+    let report = desk.roster(&[row("A4", "E10000002"), row("A1", "E10000009")].concat(), STORE).await;
+    assert_eq!(
+        (effect(&report).0, effect(&report).1),
+        (1, vec!["A1 document *****0002 > *****0009".to_owned()])
+    );
+    desk.roster(&row("A4", "E10000004"), STORE).await;
+    desk.roster(&row("A1", "E10000002"), STORE).await;
+
     let co_buyer = "A6,乙,护照,E10000006,13800000001,J1,通过,1,50000,丙,E10000001\n";
     assert_eq!(desk.roster(co_buyer, STORE).await.refused[0].registration.as_deref(), Some("A2"));
     let stored = desk.stored().await;
     let index = |number: &str| desk.vault.index(Purpose::Document, &format!("passport:{number}"));
-    let expected = [("A1", "E10000002"), ("A2", "E10000001"), ("A3", "E10000003")];
-    assert_eq!(stored.len(), 3);
+    let expected = [("A1", "E10000002"), ("A2", "E10000001"), ("A3", "E10000003"), ("A4", "E10000004")];
+    assert_eq!(stored.len(), 4);
     for ((ord, _, code, document, phone, _), (at, (expected, number))) in
         stored.iter().zip(expected.iter().enumerate())
     {
@@ -309,10 +319,10 @@ async fn a_plan_is_void_once_the_opening_changed() {
     let before = draft(&mut desk.db.read().await.unwrap(), &desk.opening).await.unwrap();
     desk.units("幢号,室号,建筑面积,总价\n1#,201,90,900000\n", STORE).await;
     let mut tx = desk.db.begin(Priority::Bulk).await.unwrap();
-    assert!(!claim_head(&mut tx, &desk.opening, &before).await.unwrap());
+    assert!(!take_head(&mut tx, &desk.opening, &before).await.unwrap());
     tx.rollback().await.unwrap();
     let now = draft(&mut desk.db.read().await.unwrap(), &desk.opening).await.unwrap();
     desk.set_phase("published").await;
     let mut tx = desk.db.begin(Priority::Bulk).await.unwrap();
-    assert!(!claim_head(&mut tx, &desk.opening, &now).await.unwrap());
+    assert!(!take_head(&mut tx, &desk.opening, &now).await.unwrap());
 }

@@ -5,13 +5,14 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::report::{Change, Effect, ImportReport};
 use super::super::{Reading, UnitRow, place};
-use super::{Draft, ImportError, ImportOptions, Importer, List, Plan, draft, part_of, parts_of};
+use super::stage::{List, Stage};
+use super::{Draft, ImportError, ImportOptions, Importer, Plan, Row, aside, draft};
 use crate::domain::area::AreaCenti;
 use crate::domain::ids::{OpeningId, PropertyId};
 use crate::domain::kind::UnitKind;
 use crate::domain::money::Fen;
 use crate::limits;
-use crate::store::{Reader, StoreError, Tx, execute, execute_rows, fetch_all};
+use crate::store::{Reader, StoreError, Tx, execute_rows, fetch_all};
 
 impl Importer<'_> {
     /// Stores a price list in a draft, or says what it would change.
@@ -39,6 +40,7 @@ impl Importer<'_> {
 #[derive(sqlx::FromRow)]
 struct Stored {
     ord: i64,
+    property_id: PropertyId,
     kind: String,
     building: String,
     section: String,
@@ -63,12 +65,12 @@ struct Property {
     room: String,
 }
 
-struct UnitPlan {
-    report: ImportReport,
-    /// New properties, then new units with their ordinals, then units to overwrite.
-    properties: Vec<(PropertyId, UnitRow)>,
-    added: Vec<(i64, PropertyId, UnitRow)>,
-    changed: Vec<(i64, UnitRow)>,
+struct Unit {
+    ord: i64,
+    property: PropertyId,
+    /// The project knows no such home yet.
+    is_new_property: bool,
+    row: UnitRow,
 }
 
 async fn plan(
@@ -76,12 +78,12 @@ async fn plan(
     opening: &OpeningId,
     draft: &Draft,
     reading: &Reading<UnitRow>,
-) -> Result<UnitPlan, ImportError> {
+) -> Result<Plan<Unit>, ImportError> {
     let stored = fetch_all!(
         on,
         Stored,
-        "SELECT ord, kind, building, section, floor, room, layout, facing, gross_area_centi, inner_area_centi,
-             unit_price_fen, total_fen, remarks FROM unit_shown WHERE opening_id = $1 ORDER BY ord",
+        "SELECT ord, property_id, kind, building, section, floor, room, layout, facing, gross_area_centi,
+             inner_area_centi, unit_price_fen, total_fen, remarks FROM unit_shown WHERE opening_id = $1 ORDER BY ord",
         opening
     )?;
     let properties = fetch_all!(
@@ -94,7 +96,7 @@ async fn plan(
         .into_iter()
         .map(|p| Ok((identity(&p.kind, &p.building, &p.section, &p.floor, &p.room)?, p.id)))
         .collect::<Result<_, StoreError>>()?;
-    let mut next_ord = stored.last().map_or(0, |unit| unit.ord + 1);
+    let first_added = stored.last().map_or(0, |unit| unit.ord + 1);
     let mut by_identity: HashMap<String, &Stored> = HashMap::with_capacity(stored.len());
     for unit in &stored {
         let identity = identity(&unit.kind, &unit.building, &unit.section, &unit.floor, &unit.room)?;
@@ -102,41 +104,39 @@ async fn plan(
     }
 
     let mut effect = Effect::default();
-    let mut plan = UnitPlan {
-        report: ImportReport::of_units(reading),
-        properties: Vec::new(),
-        added: Vec::new(),
-        changed: Vec::new(),
-    };
+    let (mut rows, mut changed) = (Vec::new(), Vec::new());
+    let mut next_ord = first_added;
     let mut named: HashSet<String> = reading.refused_keys.clone();
     for row in &reading.rows {
         let identity = row.value.identity();
-        match by_identity.get(&identity) {
-            Some(before) => {
-                let changes = changes(before, &row.value);
-                if changes.is_empty() {
-                    effect.unchanged += 1;
-                } else {
-                    effect.changed.extend(changes);
-                    plan.changed.push((before.ord, row.value.clone()));
-                }
-            }
+        let (ord, property) = match by_identity.get(&identity) {
             None => {
-                let property = properties.get(&identity).cloned().unwrap_or_else(|| {
-                    let id = PropertyId::generate();
-                    plan.properties.push((id.clone(), row.value.clone()));
-                    id
-                });
-                plan.added.push((next_ord, property, row.value.clone()));
                 next_ord += 1;
                 effect.added += 1;
+                (next_ord - 1, properties.get(&identity).cloned())
             }
-        }
-        named.insert(identity);
+            Some(before) => {
+                let changes = changes(before, &row.value);
+                named.insert(identity);
+                if changes.is_empty() {
+                    effect.unchanged += 1;
+                    continue;
+                }
+                effect.changed.extend(changes);
+                changed.push(before.ord);
+                (before.ord, Some(before.property_id.clone()))
+            }
+        };
+        rows.push(Unit {
+            ord,
+            is_new_property: property.is_none(),
+            property: property.unwrap_or_else(PropertyId::generate),
+            row: row.value.clone(),
+        });
     }
     effect.missing = missing(&stored, &by_identity, &named);
-    plan.report.effect = Some(effect);
-    Ok(plan)
+    let report = ImportReport { effect: Some(effect), ..ImportReport::of_units(reading) };
+    Ok(Plan { report, first_added, changed, rows })
 }
 
 /// Labels of the stored units that the file does not name, in their own order.
@@ -202,130 +202,64 @@ fn changes(before: &Stored, after: &UnitRow) -> Vec<Change> {
         .collect()
 }
 
-impl Plan for UnitPlan {
+impl Row for Unit {
     const ACTION: &'static str = "PRICE_LIST_IMPORTED";
     const LIST: List = List::Units;
 
-    fn report(&self) -> &ImportReport {
-        &self.report
+    async fn set_aside(tx: &mut Tx, stage: &Stage<'_>, ords: &[i64]) -> Result<(), StoreError> {
+        aside::units(tx, stage, ords).await
     }
 
-    fn into_report(self) -> ImportReport {
-        self.report
-    }
-
-    fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.changed.is_empty()
-    }
-
-    fn first_added(&self) -> i64 {
-        self.added.first().map_or(0, |(ord, ..)| *ord)
-    }
-
-    fn parts(&self) -> usize {
-        parts_of(&self.properties) + parts_of(&self.added)
-    }
-
-    /// Properties first: a unit refers to one. A property without a unit is an address, and harmless.
-    async fn write_part(
-        &self,
-        tx: &mut Tx,
-        opening: &OpeningId,
-        draft: &Draft,
-        part: usize,
-    ) -> Result<(), StoreError> {
-        match part.checked_sub(parts_of(&self.properties)) {
-            None => self.write_properties(tx, draft, part_of(&self.properties, part)).await,
-            Some(part) => self.write_units(tx, opening, draft, part_of(&self.added, part)).await,
-        }
-    }
-
-    async fn write_changes(&self, tx: &mut Tx, opening: &OpeningId) -> Result<(), StoreError> {
-        for (ord, unit) in &self.changed {
-            execute!(
-                tx,
-                "UPDATE unit SET building = $3, section = $4, floor = $5, room = $6, layout = $7, facing = $8,
-                     gross_area_centi = $9, inner_area_centi = $10, unit_price_fen = $11, total_fen = $12, remarks = $13
-                 WHERE opening_id = $1 AND ord = $2",
-                opening,
-                ord,
-                &unit.building,
-                &unit.section,
-                &unit.floor,
-                &unit.room,
-                &unit.layout,
-                &unit.facing,
-                unit.gross_area,
-                unit.inner_area,
-                unit.unit_price,
-                unit.total,
-                &unit.remarks
-            )?;
-        }
-        Ok(())
-    }
-}
-
-impl UnitPlan {
-    async fn write_properties(
-        &self,
-        tx: &mut Tx,
-        draft: &Draft,
-        properties: &[(PropertyId, UnitRow)],
-    ) -> Result<(), StoreError> {
+    /// Properties first: a unit refers to one. A property that is left without a unit is an address, and harmless.
+    async fn write(tx: &mut Tx, opening: &OpeningId, draft: &Draft, rows: &[Self]) -> Result<(), StoreError> {
+        let new_properties: Vec<&Unit> = rows.iter().filter(|unit| unit.is_new_property).collect();
         execute_rows!(
             tx,
-            properties,
+            &new_properties,
             "INSERT INTO property (id, org_id, project_id, kind, building, section, floor, room) VALUES ",
             "(#, #, #, #, #, #, #, #)",
             "",
             [],
-            |(id, unit)| [
-                id,
+            |Unit { property, row, .. }| [
+                property,
                 &draft.org_id,
                 &draft.project_id,
-                unit.kind.as_str(),
-                &unit.building,
-                &unit.section,
-                &unit.floor,
-                &unit.room
+                row.kind.as_str(),
+                &row.building,
+                &row.section,
+                &row.floor,
+                &row.room
             ]
         );
-        Ok(())
-    }
-
-    async fn write_units(
-        &self,
-        tx: &mut Tx,
-        opening: &OpeningId,
-        draft: &Draft,
-        units: &[(i64, PropertyId, UnitRow)],
-    ) -> Result<(), StoreError> {
         execute_rows!(
             tx,
-            units,
+            rows,
             "INSERT INTO unit (opening_id, ord, org_id, property_id, kind, building, section, floor, room, layout,
                  facing, gross_area_centi, inner_area_centi, unit_price_fen, total_fen, remarks) VALUES ",
             "(#, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #)",
-            "",
+            " ON CONFLICT (opening_id, ord) DO UPDATE SET building = excluded.building, section = excluded.section,
+                 floor = excluded.floor, room = excluded.room, layout = excluded.layout, facing = excluded.facing,
+                 gross_area_centi = excluded.gross_area_centi, inner_area_centi = excluded.inner_area_centi,
+                 unit_price_fen = excluded.unit_price_fen, total_fen = excluded.total_fen,
+                 remarks = excluded.remarks",
             [],
-            |(ord, property, unit)| [
+            |Unit { ord, property, row, .. }| [
                 opening,
                 *ord,
                 &draft.org_id,
                 property,
-                unit.kind.as_str(),
-                &unit.building,
-                &unit.section,
-                &unit.floor,
-                &unit.room,
-                &unit.layout,
-                &unit.facing,
-                unit.gross_area,
-                unit.inner_area,
-                unit.unit_price,
-                unit.total,
-                &unit.remarks
+                row.kind.as_str(),
+                &row.building,
+                &row.section,
+                &row.floor,
+                &row.room,
+                &row.layout,
+                &row.facing,
+                row.gross_area,
+                row.inner_area,
+                row.unit_price,
+                row.total,
+                &row.remarks
             ]
         );
         Ok(())

@@ -7,8 +7,16 @@ use crate::domain::ids::{RegOrd, UnitOrd};
 use crate::opening::answer::{Answer, Key};
 use crate::opening::testing as live_testing;
 
-fn roster_of(count: u32) -> Reading<RosterRow> {
-    let row = |n: u32| format!("A{n},甲,护照,E{n:08},138{n:08},通过,5000\n");
+pub fn roster_of(count: u32) -> Reading<RosterRow> {
+    roster(count, 0, 5_000)
+}
+
+/// Everybody has the document of whoever comes `shift` later.
+pub fn roster(count: u32, shift: u32, earnest: u32) -> Reading<RosterRow> {
+    let row = |n: u32| {
+        let document = (n + shift) % count;
+        format!("A{n},甲,护照,E{document:08},138{n:08},通过,{earnest}\n")
+    };
     let rows: String = (0..count).map(row).collect();
     let text = format!("认筹编号,姓名,证件类型,证件号码,手机号,资格审核,诚意金\n{rows}");
     read_roster(text.as_bytes(), "名单.csv").unwrap()
@@ -107,6 +115,24 @@ async fn a_cut_off_import_is_never_seen_and_goes_with_the_next_start() {
     assert_eq!((report.stored, desk.written_and_shown().await), (true, (1_000, 1_000)));
 }
 
+/// An import that was only slow must not write between what others undo.
+///
+/// Mutation that turned it red: `bury` that writes no time.
+#[tokio::test]
+async fn an_import_that_was_taken_for_dead_can_not_go_on() {
+    let desk = Desk::new().await;
+    desk.roster("A1,甲,护照,E10000001,13800000001,J1,通过,1,50000,,\n", STORE).await;
+    cut_off(&desk).await;
+    let stage = Stage { opening: &desk.opening, by: "killed" };
+    assert!(stage.part(&desk.db).await.unwrap().is_some(), "it is alive");
+    let mut tx = desk.db.begin(Priority::Bulk).await.unwrap();
+    assert!(stage.bury(&mut tx).await.unwrap());
+    tx.commit().await.unwrap();
+    assert!(stage.part(&desk.db).await.unwrap().is_none());
+    assert!(!is_busy(&desk.db, &desk.opening).await.unwrap(), "whoever comes next undoes the rest");
+    assert_eq!(desk.written_and_shown().await, (1, 1));
+}
+
 /// A publication that comes in between freezes what was shown; the import finds its mark gone.
 ///
 /// Mutation that turned it red: `remove_part` that removes nothing.
@@ -118,8 +144,8 @@ async fn a_publication_takes_nothing_of_an_import_under_way() {
     let mut tx = desk.db.begin(Priority::Staff).await.unwrap();
     withdraw(&mut tx, &desk.opening).await.unwrap();
     let stage = Stage { opening: &desk.opening, by: "killed" };
-    assert!(!stage.renew(&mut tx).await.unwrap(), "its next part is refused");
     tx.commit().await.unwrap();
+    assert!(stage.part(&desk.db).await.unwrap().is_none(), "its next part is refused");
     assert_eq!(desk.written_and_shown().await, (1, 1));
 }
 
