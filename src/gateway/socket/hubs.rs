@@ -43,6 +43,11 @@ impl Hubs {
         let (hubs, live) = (Arc::clone(self), Arc::clone(live));
         tokio::spawn(async move {
             hub.run(io, sources, &mut inbox).await;
+            // Whoever knocks from now on is turned away at the door; these were let in while the hub ended.
+            inbox.close();
+            while let Some(told) = inbox.recv().await {
+                told.turn_away();
+            }
             let mut running = hubs.lock();
             if running.get(&live.facts.id).is_some_and(|hub| Arc::ptr_eq(&hub.live, &live)) {
                 running.remove(&live.facts.id);

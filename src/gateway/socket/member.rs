@@ -1,5 +1,6 @@
 //! One socket's state in its loop: a few hundred bytes, and nothing that a quiet one does not need.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use mio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::frame::{Decoder, code};
+use super::frame::{self, Decoder, code};
 use super::line::Line;
 use super::pace::Pace;
 use super::place::Place;
@@ -50,6 +51,15 @@ pub struct Joining {
     pub stall: Duration,
 }
 
+impl Joining {
+    /// Its hub has ended: the client is told to come again, as far as its socket takes that at once.
+    pub fn turn_away(mut self) {
+        let mut bytes = Vec::new();
+        frame::close(&mut bytes, Some(code::AWAY), RECONNECT);
+        let _ = self.socket.write(&bytes);
+    }
+}
+
 /// Why the conversation is over.
 #[derive(Debug, Clone, Copy)]
 pub enum End {
@@ -60,7 +70,9 @@ pub enum End {
     Left(Option<u16>),
 }
 
-pub const AWAY: End = End::Close(code::AWAY, "reconnect");
+const RECONNECT: &str = "reconnect";
+
+pub const AWAY: End = End::Close(code::AWAY, RECONNECT);
 pub const REPLACED: End = End::Close(code::POLICY, "replaced by a newer socket");
 
 pub struct Member {

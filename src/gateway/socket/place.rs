@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::error::SendError;
 
 use super::member::Joining;
 use crate::domain::ids::RegOrd;
@@ -13,6 +14,15 @@ pub enum ToLoop {
     Join(Box<Joining>),
     /// A newer socket of the same registration took its place.
     Replaced(Arc<Place>),
+}
+
+impl ToLoop {
+    /// Nobody is there to be told any more.
+    pub fn turn_away(self) {
+        if let Self::Join(joining) = self {
+            joining.turn_away();
+        }
+    }
 }
 
 pub struct Place {
@@ -41,7 +51,8 @@ impl Place {
 
     /// Hands the socket to its loop.
     pub fn join(&self, joining: Box<Joining>) {
-        // A loop that has ended takes nobody: the socket is cut, and its client comes again.
-        let _ = self.door.send(ToLoop::Join(joining));
+        if let Err(SendError(told)) = self.door.send(ToLoop::Join(joining)) {
+            told.turn_away();
+        }
     }
 }

@@ -11,6 +11,7 @@ use socket2::SockRef;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::hub::{Hub, Io, SWEEP_PARTS, Sources};
+use super::hubs::Hubs;
 use super::member::{Ends, Joining, Seated, Visitor};
 use super::place::{Place, ToLoop};
 use crate::domain::ids::{RegOrd, SessionId, UnitOrd};
@@ -52,10 +53,10 @@ impl Rig {
     }
 
     /// A buyer whose handshake is over, before any hub has them.
-    fn arrival(&self, who: RegOrd) -> (Joining, Client) {
+    fn arrival(&self, who: RegOrd, door: UnboundedSender<ToLoop>) -> (Joining, Client) {
         let (opening, gateway) = (self.running.live.facts.id.clone(), &self.hub.gateway);
         let (ours, theirs) = sockets();
-        let place = Place::new(Some(who), self.door.clone());
+        let place = Place::new(Some(who), door);
         let seat = gateway.presence.sign_in(&opening, who, &place);
         let ends = Ends { seat, held: None, guard: gateway.parts.drain.guard() };
         let session =
@@ -67,7 +68,7 @@ impl Rig {
     }
 
     fn join(&mut self, who: RegOrd) -> Client {
-        let (joining, client) = self.arrival(who);
+        let (joining, client) = self.arrival(who, self.door.clone());
         self.hub.join(joining);
         client
     }
@@ -160,6 +161,14 @@ impl Client {
         }
     }
 
+    /// All that comes until the server ends the stream.
+    fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // A socket that was dropped with something unread is reset.
+        let _ = self.socket.read_to_end(&mut rest);
+        rest
+    }
+
     fn greeted(&mut self) {
         for kind in ["hello", "snapshot", "mine"] {
             assert_eq!(self.frame()["t"], kind);
@@ -238,4 +247,18 @@ async fn a_slow_reader_stays_while_it_reads_and_one_that_does_not_is_cut() {
         rig.second().await;
     }
     assert!(!rig.is_here(RegOrd(0)), "and it answered no ping");
+}
+
+/// A handshake may be over after the hub that it was for. The opening does not run in this gateway, so its hub ends as soon
+/// as it looks.
+///
+/// Seen red: the socket dropped.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_after_a_hub_has_ended_is_told_to_come_again() {
+    let rig = Rig::new().await;
+    let door = Arc::new(Hubs::default()).of(&rig.hub.open, &rig.hub.gateway).unwrap();
+    door.closed().await;
+    let (joining, mut client) = rig.arrival(RegOrd(0), door);
+    Arc::clone(&joining.seated.place).join(Box::new(joining));
+    assert_eq!(client.rest(), b"\x88\x0b\x03\xe9reconnect");
 }
