@@ -26,10 +26,10 @@ const READS_AT_ONCE: usize = 4;
 
 /// A pick or an ask that had to wait, when it is decided.
 pub struct Decided {
-    id: Id,
-    key: Key,
-    began: Instant,
-    answer: Result<Answer, PickError>,
+    pub(super) id: Id,
+    pub(super) key: Key,
+    pub(super) began: Instant,
+    pub(super) answer: Result<Answer, PickError>,
 }
 
 pub type Deciding = Pin<Box<dyn Future<Output = Decided> + Send>>;

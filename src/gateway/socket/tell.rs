@@ -3,10 +3,12 @@
 //! A reader that keeps up gets it at once, in one system call with bytes that all share; one that does not is owed it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
@@ -36,6 +38,16 @@ fn gathered(first: Arc<Tick>, ticks: &mut Receiver<Arc<Tick>>) -> Result<Arc<Tic
             Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(all),
             Err(TryRecvError::Lagged(missed)) => return Err(RecvError::Lagged(missed)),
         }
+    }
+}
+
+/// Whether to ask again what was not ready.
+#[derive(Default)]
+struct Again(AtomicBool);
+
+impl Wake for Again {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -78,8 +90,20 @@ impl Hub {
 
     /// Decided answers leave before anything that the opening shows of them: they were decided before it was told.
     pub(super) fn answers(&mut self) {
-        while let Some(Some(decided)) = self.deciding.next().now_or_never() {
-            self.answer(decided);
+        if self.deciding.is_empty() {
+            return;
+        }
+        let again = Arc::new(Again::default());
+        let waker = Waker::from(Arc::clone(&again));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            match self.deciding.poll_next_unpin(&mut context) {
+                Poll::Ready(Some(decided)) => self.answer(decided),
+                // It stops before it has looked at all of them when some want to be looked at again, and says so by
+                // waking whoever asked.
+                Poll::Pending if again.0.swap(false, Ordering::Relaxed) => {}
+                Poll::Ready(None) | Poll::Pending => return,
+            }
         }
     }
 

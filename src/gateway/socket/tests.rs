@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use socket2::SockRef;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::hear::Decided;
 use super::hub::{Hub, Io, SWEEP_PARTS, Sources};
 use super::hubs::Hubs;
 use super::member::{Ends, Joining, Seated, Visitor};
@@ -20,7 +22,7 @@ use crate::gateway::open::Open;
 use crate::gateway::testing::gateway;
 use crate::identity::buyers::BuyerSession;
 use crate::limits::{SOCKET_SEND_BUFFER_BYTES, SOCKET_SILENCE_MAX};
-use crate::opening::answer::{Answer, Key};
+use crate::opening::answer::{Answer, Key, Refusal};
 use crate::opening::testing;
 use crate::store::testing as store_testing;
 
@@ -184,7 +186,7 @@ async fn no_board_is_ahead_of_the_buyers_own_claim() {
     buyer.greeted();
 
     let live = Arc::clone(&rig.running.live);
-    let granted = live.pick(RegOrd(0), UnitOrd(2), Key::parse("tap-00000001").unwrap()).await;
+    let granted = live.pick(RegOrd(0), UnitOrd(2), tap()).await;
     let Ok(Answer::Yes(claim)) = granted else { panic!("granted") };
     while live.board().snapshot().seq < claim.seq {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -261,4 +263,33 @@ async fn whoever_comes_after_a_hub_has_ended_is_told_to_come_again() {
     let (joining, mut client) = rig.arrival(RegOrd(0), door);
     Arc::clone(&joining.seated.place).join(Box::new(joining));
     assert_eq!(client.rest(), b"\x88\x0b\x03\xe9reconnect");
+}
+
+/// Picks that wait for a unit look again whenever its bell rings, and that may be in the middle of a look.
+///
+/// Seen red: one question to all that is being decided, of which nobody says that it was not asked of all.
+#[tokio::test]
+async fn an_answer_leaves_at_once_whoever_looks_again_before_it() {
+    let mut rig = Rig::new().await;
+    let mut buyer = rig.join(RegOrd(0));
+    buyer.greeted();
+    for _ in 0..3 {
+        let mut looks = 0;
+        rig.hub.deciding.push(Box::pin(std::future::poll_fn(move |context| {
+            looks += 1;
+            if looks < 3 {
+                context.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })));
+    }
+    let (id, key, began) = (rig.hub.members.of(RegOrd(0))[0], tap(), rig.hub.now);
+    let decided = Decided { id, key, began, answer: Ok(Answer::No(Refusal::Closed)) };
+    rig.hub.deciding.push(Box::pin(std::future::ready(decided)));
+    rig.hub.answers();
+    assert_eq!(buyer.frame()["t"], "answer");
+}
+
+fn tap() -> Key {
+    Key::parse("tap-00000001").unwrap()
 }
