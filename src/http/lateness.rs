@@ -89,6 +89,12 @@ impl Lateness {
         self.figures.seconds.record(Duration::from_micros(late_us).as_secs_f64());
     }
 
+    /// No probe comes any more: what is answered from now on is not late by one that nobody waits for.
+    fn rest(&self) {
+        self.due_us.store(NEVER, Ordering::Relaxed);
+        self.last_us.store(0, Ordering::Relaxed);
+    }
+
     /// What a request that is looked at now has waited, as far as the probe tells: as long as when it came last, or as
     /// long as it is overdue.
     fn late_us(&self, now_us: u64) -> u64 {
@@ -133,7 +139,7 @@ pub async fn watch(lateness: std::sync::Arc<Lateness>, drain: Drain) {
         lateness.expect(Instant::now() + LATENESS_LOOK_PERIOD);
         tokio::select! {
             biased;
-            () = &mut begun => return,
+            () = &mut begun => return lateness.rest(),
             () = tokio::time::sleep(LATENESS_LOOK_PERIOD) => lateness.look(Instant::now()),
         }
     }
@@ -233,6 +239,19 @@ mod tests {
         let on = Loop::new();
         on.lateness.look(on.began + 20 * MS);
         assert_eq!(on.refused(5_000), 0);
+    }
+
+    /// Seen red: the drain only leaving, with its probe under way for ever.
+    #[tokio::test]
+    async fn a_drain_makes_nobody_late() {
+        let began = Instant::now();
+        let lateness = std::sync::Arc::new(Lateness::new(began));
+        let drain = Drain::default();
+        let watching = tokio::spawn(watch(std::sync::Arc::clone(&lateness), drain.clone()));
+        tokio::task::yield_now().await;
+        drain.begin();
+        watching.await.unwrap();
+        assert_eq!(lateness.late_us(lateness.since_start(began + 5_000 * MS)), 0);
     }
 
     /// The timer stands in the queue behind everybody else's work.
