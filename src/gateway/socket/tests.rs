@@ -21,8 +21,8 @@ use crate::domain::time::Clock;
 use crate::gateway::open::Open;
 use crate::gateway::testing::gateway;
 use crate::identity::buyers::BuyerSession;
-use crate::limits::{SOCKET_SEND_BUFFER_BYTES, SOCKET_SILENCE_MAX};
-use crate::opening::answer::{Answer, Key, Refusal};
+use crate::limits::{SOCKET_SEND_BUFFER_BYTES, SOCKET_SILENCE_MAX, TICKS_KEPT};
+use crate::opening::answer::{Answer, Claim, Key, Refusal};
 use crate::opening::testing;
 use crate::store::testing as store_testing;
 
@@ -98,6 +98,16 @@ impl Rig {
 
     fn is_here(&self, who: RegOrd) -> bool {
         !self.hub.members.of(who).is_empty()
+    }
+
+    /// The first buyer gets a home; it is on the opening's board, and the hub has not looked yet.
+    async fn granted(&self, unit: UnitOrd) -> Arc<Claim> {
+        let live = &self.running.live;
+        let Ok(Answer::Yes(claim)) = live.pick(RegOrd(0), unit, tap()).await else { panic!("granted") };
+        while live.board().snapshot().seq < claim.seq {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        claim
     }
 
     /// The next tick, as the hub's own loop takes it.
@@ -185,12 +195,7 @@ async fn no_board_is_ahead_of_the_buyers_own_claim() {
     let mut buyer = rig.join(RegOrd(0));
     buyer.greeted();
 
-    let live = Arc::clone(&rig.running.live);
-    let granted = live.pick(RegOrd(0), UnitOrd(2), tap()).await;
-    let Ok(Answer::Yes(claim)) = granted else { panic!("granted") };
-    while live.board().snapshot().seq < claim.seq {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let claim = rig.granted(UnitOrd(2)).await;
     // The board is published, and its events wait for the hub.
     buyer.say(r#"{"t":"snapshot"}"#);
     rig.answers(&mut buyer).await;
@@ -212,6 +217,24 @@ async fn no_board_is_ahead_of_the_buyers_own_claim() {
             return;
         }
     }
+}
+
+/// Seen red: no events caught up with when ticks were lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_board_that_makes_up_for_lost_ticks_comes_behind_the_claim_too() {
+    let mut rig = Rig::new().await;
+    let mut buyer = rig.join(RegOrd(0));
+    buyer.greeted();
+    let claim = rig.granted(UnitOrd(2)).await;
+    let board = rig.running.live.board();
+    for more in 1..=TICKS_KEPT as i64 {
+        board.note(claim.seq + 100 + more, []);
+        board.publish();
+    }
+    rig.tick().await;
+    assert_eq!(buyer.frame()["t"], "claim");
+    let board = buyer.frame();
+    assert_eq!((&board["t"], &board["status"]), (&"snapshot".into(), &"0010".into()));
 }
 
 /// A telephone at the edge of the network: it reads a little each second, for longer than anybody may be silent.
