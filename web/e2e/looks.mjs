@@ -1,8 +1,9 @@
 // How the buyer's page stands up to real phones: small and large, turned, with large text, in English, with long names,
 // with ten buildings of sixty floors.
 import { Thumb } from "./lib/buyer.mjs";
-import { PHONE, axeFaults, device, overflow } from "./lib/browser.mjs";
+import { PHONE, axeFaults, overflow } from "./lib/browser.mjs";
 import { Office } from "./lib/office.mjs";
+import { Pages } from "./lib/pages.mjs";
 import { Server } from "./lib/server.mjs";
 import { Journey, check, equal } from "./lib/steps.mjs";
 
@@ -25,14 +26,12 @@ function tallPriceList() {
 export async function run(browser) {
   const j = new Journey("looks");
   const server = await Server.start();
-  const opened = [];
+  const pages = new Pages(browser, j);
   try {
     const office = await Office.open(server);
     const { id } = await office.publish({ startsInMs: 3_600_000, project: LONG, name: "一期首次开盘暨车位商铺同步选购专场" });
     const open = async (who, options, query) => {
-      const page = j.watch(who, await device(browser, options));
-      opened.push(page);
-      const thumb = new Thumb(page, server, id, office);
+      const thumb = new Thumb(await pages.open(who, options), server, id, office);
       await thumb.openPage(query);
       return thumb;
     };
@@ -82,26 +81,24 @@ export async function run(browser) {
       equal(await cell.evaluate((e) => getComputedStyle(e).transitionDuration), "0s", "transition");
     });
     await j.step("OP-41", "pages without an opening say what happened and what comes next", async () => {
-      const page = j.watch("missing", await device(browser));
-      opened.push(page);
+      const page = await pages.open("missing");
       await page.goto(`${server.buyers}/o/01ARZ3NDEKTSV4RRFFQ69G5FAV`);
       await page.waitForSelector("text=没有找到这场开盘");
       equal(await axeFaults(page), [], "axe");
       await j.picture("missing", "missing");
     });
-    await tall(j, { server, office, browser, opened });
-    for (const page of opened) equal(page.faults, [], "errors of the pages' scripts");
+    await tall(j, { server, office, pages });
+    pages.checkFaults();
   } finally {
-    for (const page of opened) await page.context().close();
+    await pages.close();
     await server.stop();
   }
 }
 
-async function tall(j, { server, office, browser, opened }) {
+async function tall(j, { server, office, pages }) {
   const { id } = await office.publish({ startsInMs: 3_600_000, project: "高层", priceList: tallPriceList() });
   await j.step("OP-41", "ten buildings of sixty floors: only one is in the document, and turning to another is quick", async () => {
-    const page = j.watch("tall", await device(browser));
-    opened.push(page);
+    const page = await pages.open("tall");
     const thumb = new Thumb(page, server, id, office);
     await thumb.openPage();
     await page.waitForFunction(() => document.querySelectorAll(".row").length === 60);
@@ -118,8 +115,7 @@ async function tall(j, { server, office, browser, opened }) {
     return `${Math.round(took)} ms`;
   });
   await j.step("OP-41", "/ lists the openings when there are several", async () => {
-    const page = j.watch("list", await device(browser));
-    opened.push(page);
+    const page = await pages.open("list");
     await page.goto(`${server.buyers}/`);
     await page.waitForSelector(".item >> nth=1");
     equal(await axeFaults(page), [], "axe");

@@ -1,16 +1,16 @@
 // An opening from the spreadsheets to the deal, as the people in it see it: admin, buyers with several phones, cashier,
 // big screen. Every promise of the pages is a step.
 import { Thumb } from "./lib/buyer.mjs";
-import { axeFaults, device, overflow } from "./lib/browser.mjs";
+import { axeFaults, overflow } from "./lib/browser.mjs";
 import { Mouse, shanghai } from "./lib/console.mjs";
 import { Office, priceList } from "./lib/office.mjs";
+import { DESK, Pages } from "./lib/pages.mjs";
 import { Server } from "./lib/server.mjs";
 import { people, roster } from "./lib/sheets.mjs";
 import { Journey, check, equal, until } from "./lib/steps.mjs";
 
 /** Time for what buyers do before the start. A slow machine may need more. */
 const LEAD_MS = Number(process.env.KAIPAN_E2E_LEAD_S || 45) * 1000;
-const DESK = { viewport: { width: 1280, height: 860 }, deviceScaleFactor: 1, timezoneId: "Asia/Shanghai" };
 const WALL = { viewport: { width: 1920, height: 1080 }, deviceScaleFactor: 1 };
 
 const list = people(11);
@@ -45,18 +45,13 @@ async function laggingBoard(page) {
 export async function run(browser) {
   const j = new Journey("opening");
   const server = await Server.start();
-  const opened = [];
-  const open = async (who, options) => {
-    const page = j.watch(who, await device(browser, options));
-    opened.push(page);
-    return page;
-  };
+  const pages = new Pages(browser, j);
   try {
     const office = await Office.open(server);
-    const admin = new Mouse(await open("admin", DESK), server);
+    const admin = new Mouse(await pages.open("admin", DESK), server);
     const { id, startMs } = await prepare(j, admin);
-    const buyer = async (who, options) => new Thumb(await open(who, options), server, id, office);
-    const wall = await open("screen", WALL);
+    const buyer = async (who, options) => new Thumb(await pages.open(who, options), server, id, office);
+    const wall = await pages.open("screen", WALL);
 
     await j.step("OP-56 OP-39", "the big screen counts down before the start", async () => {
       await wall.goto(`${server.buyers}/screen/${id}`);
@@ -66,9 +61,9 @@ export async function run(browser) {
     const all = await before(j, buyer, { admin, id, startMs, office });
     await theMinute(j, all, startMs);
     await after(j, all, { admin, id, wall, office });
-    for (const page of opened) equal(page.faults, [], "errors of the pages' scripts");
+    pages.checkFaults();
   } finally {
-    for (const page of opened) await page.context().close();
+    await pages.close();
     await server.stop();
   }
 }

@@ -1,28 +1,23 @@
 // The evening before: ops look at the server, rehearse the opening with a small simulated crowd from the console, and
 // read the report. The load tool is the real one, beside the server.
-import { axeFaults, device, overflow, PHONE } from "./lib/browser.mjs";
+import { axeFaults, overflow, PHONE } from "./lib/browser.mjs";
 import { Mouse } from "./lib/console.mjs";
 import { Office } from "./lib/office.mjs";
+import { DESK, Pages } from "./lib/pages.mjs";
 import { Server } from "./lib/server.mjs";
 import { Journey, check, equal, until } from "./lib/steps.mjs";
 
-const DESK = { viewport: { width: 1280, height: 860 }, deviceScaleFactor: 1, timezoneId: "Asia/Shanghai" };
 const BUYERS = 40;
 
 export async function run(browser) {
   const j = new Journey("ops");
   const server = await Server.start();
-  const opened = [];
-  const open = async (who, options) => {
-    const page = j.watch(who, await device(browser, options));
-    opened.push(page);
-    return page;
-  };
+  const pages = new Pages(browser, j);
   try {
     const office = await Office.open(server);
     const { id } = await office.publish({ startsInMs: 7_200_000 });
     await office.call("POST", "/staff", { login: "auditor", name: "审计", role: "auditor", password: "correct-horse-battery-staple" });
-    const desk = new Mouse(await open("desk", DESK), server);
+    const desk = new Mouse(await pages.open("desk", DESK), server);
     const { page } = desk;
     await desk.signIn();
 
@@ -56,7 +51,7 @@ export async function run(browser) {
       await j.picture("desk", "form", { fullPage: true });
     });
 
-    const phone = new Mouse(await open("phone", DESK), server);
+    const phone = new Mouse(await pages.open("phone", DESK), server);
     await phone.signIn("auditor");
     // Signed in, the menu is folded away on a phone.
     await phone.page.setViewportSize(PHONE);
@@ -79,7 +74,7 @@ export async function run(browser) {
       await phone.says(/正在演练/);
       await j.picture("phone", "running", { fullPage: true });
       const { runs } = await office.call("GET", "/load-runs");
-      const buyer = await open("buyer", { viewport: PHONE });
+      const buyer = await pages.open("buyer", { viewport: PHONE });
       await buyer.goto(`${server.buyers}/o/${runs[0].rehearsal}`);
       await until("the mark on the buyer's page", async () => (await buyer.locator(".sim").allInnerTexts()).includes("演练"));
       await j.picture("buyer", "marked");
@@ -112,8 +107,9 @@ export async function run(browser) {
       equal(journal.length, 1, "entries in the sale's journal: its publication");
     });
 
-    for (const page of opened) equal(page.faults, [], "errors of scripts");
+    pages.checkFaults();
   } finally {
+    await pages.close();
     await server.stop();
   }
 }

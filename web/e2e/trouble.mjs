@@ -2,8 +2,8 @@
 // its answer, a locked screen. In the end each buyer sees the truth, and nobody loses a home they were given.
 import { badLine } from "./lib/badline.mjs";
 import { Thumb } from "./lib/buyer.mjs";
-import { device } from "./lib/browser.mjs";
 import { Office } from "./lib/office.mjs";
+import { Pages } from "./lib/pages.mjs";
 import { Server } from "./lib/server.mjs";
 import { people } from "./lib/sheets.mjs";
 import { Journey, check, equal, until } from "./lib/steps.mjs";
@@ -33,13 +33,12 @@ async function fragile(page) {
 export async function run(browser) {
   const j = new Journey("trouble");
   const server = await Server.start({ badLine });
-  const opened = [];
+  const pages = new Pages(browser, j);
   try {
     const office = await Office.open(server);
     const { id, startMs } = await office.publish({ startsInMs: LEAD_MS });
     const buyer = async (who) => {
-      const page = j.watch(who, await device(browser));
-      opened.push(page);
+      const page = await pages.open(who);
       page.line = await fragile(page);
       const thumb = new Thumb(page, server, id, office);
       await thumb.openPage();
@@ -55,25 +54,24 @@ export async function run(browser) {
     const unlucky = await ready("unlucky", 3, "1#", "1002");
     const locked = await ready("locked", 4, "1#", "1003");
     const steady = await ready("steady", 5, "1#", "1004");
-    const far = await onBadLine(j, { server, office, id, browser, opened });
+    const far = await onBadLine(j, { server, office, id, pages });
 
     await theStart(j, { frozen, far, startMs });
     await slowLine(j, far, startMs + 3_600_000);
     await brokenLines(j, { unlucky, locked });
     await killedServer(j, { steady, server, office, id });
-    await lapsedHold(j, { server, office, browser, opened });
-    await withdrawn(j, { server, office, browser, opened });
-    for (const page of opened) equal(page.faults, [], "errors of the pages' scripts");
+    await lapsedHold(j, { server, office, pages });
+    await withdrawn(j, { server, office, pages });
+    pages.checkFaults();
   } finally {
-    for (const page of opened) await page.context().close();
+    await pages.close();
     await server.stop();
   }
 }
 
 /** A buyer whose every packet takes its time, and one in ten is lost. */
-async function onBadLine(j, { server, office, id, browser, opened }) {
-  const page = j.watch("far", await device(browser));
-  opened.push(page);
+async function onBadLine(j, { server, office, id, pages }) {
+  const page = await pages.open("far");
   const far = new Thumb(page, server, id, office, server.farBuyers);
   await j.step("OP-89", "with 300 ms there and back and one packet in ten lost the page opens, signs in and keeps a list", async () => {
     const from = Date.now();
@@ -186,10 +184,9 @@ async function killedServer(j, { steady, server, office, id }) {
   );
 }
 
-async function lapsedHold(j, { server, office, browser, opened }) {
+async function lapsedHold(j, { server, office, pages }) {
   const { id, startMs } = await office.publish({ startsInMs: 12_000, holdS: 8, project: "短锁定" });
-  const page = j.watch("late", await device(browser));
-  opened.push(page);
+  const page = await pages.open("late");
   const late = new Thumb(page, server, id, office);
   await late.openPage();
   await late.signIn(list[6].phone);
@@ -213,10 +210,9 @@ async function lapsedHold(j, { server, office, browser, opened }) {
   });
 }
 
-async function withdrawn(j, { server, office, browser, opened }) {
+async function withdrawn(j, { server, office, pages }) {
   const { id } = await office.publish({ startsInMs: 3_600_000, project: "撤回" });
-  const page = j.watch("withdrawn", await device(browser));
-  opened.push(page);
+  const page = await pages.open("withdrawn");
   const reader = new Thumb(page, server, id, office);
   await reader.openPage();
   await j.step("OP-13", "a withdrawn opening leaves the page, and comes back to it when it is published anew", async () => {
