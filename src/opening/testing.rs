@@ -1,4 +1,5 @@
-//! A running opening on a real database, without a spreadsheet or a door, for the tests of this layer.
+//! An opening without a spreadsheet or a door, for the tests of this layer and for the simulator: its facts, and one that
+//! runs on a real database.
 
 use super::facts::{Facts, Registration, Unit};
 use super::recover;
@@ -9,8 +10,9 @@ use crate::domain::money::Fen;
 use crate::domain::time::{Clock, Micros};
 use crate::store::{Db, Priority, StoreError, Tx, execute_rows, fetch_one, testing};
 
-fn facts(id: OpeningId, size: u32) -> Facts {
-    let unit = |ord: u32| Unit {
+/// A home for a million.
+pub(super) fn unit(ord: u32) -> Unit {
+    Unit {
         property: PropertyId::generate(),
         kind: UnitKind::Home,
         building: "1#".to_owned(),
@@ -24,8 +26,12 @@ fn facts(id: OpeningId, size: u32) -> Facts {
         unit_price: None,
         total: Fen(100_000_000),
         remarks: String::new(),
-    };
-    let registration = |ord: u32| Registration {
+    }
+}
+
+/// Somebody who lives alone and may pick one home.
+pub(super) fn registration(ord: u32) -> Registration {
+    Registration {
         code: format!("RC{ord:05}"),
         name_masked: "张*".to_owned(),
         group: String::new(),
@@ -34,8 +40,10 @@ fn facts(id: OpeningId, size: u32) -> Facts {
         household: None,
         quota_home: 1,
         earnest: Fen::ZERO,
-    };
-    let registrations: Vec<Registration> = (0..size).map(registration).collect();
+    }
+}
+
+pub(super) fn facts(id: OpeningId, units: Vec<Unit>, registrations: Vec<Registration>) -> Facts {
     Facts {
         id,
         project_id: ProjectId::generate(),
@@ -51,7 +59,7 @@ fn facts(id: OpeningId, size: u32) -> Facts {
         units_hash: String::new(),
         roster_hash: String::new(),
         published_at: Micros(0),
-        units: (0..size).map(unit).collect(),
+        units,
         by_code: registrations.iter().zip(0..).map(|(r, ord)| (r.code.clone(), RegOrd(ord))).collect(),
         registrations,
     }
@@ -61,7 +69,7 @@ fn facts(id: OpeningId, size: u32) -> Facts {
 pub(crate) async fn running(db: &Db, size: u32) -> Running {
     let start = Micros(Clock::system().wall().0 - Micros::from_secs(60).0);
     let opening = testing::opening(db, start).await;
-    let facts = facts(opening, size);
+    let facts = facts(opening, (0..size).map(unit).collect(), (0..size).map(registration).collect());
     let mut tx = db.begin(Priority::Bulk).await.unwrap();
     let (project,) =
         fetch_one!(tx, (String,), "SELECT project_id FROM opening WHERE id = $1", &facts.id).unwrap();

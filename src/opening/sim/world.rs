@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
 use super::{actors, audit};
-use crate::domain::ids::{OpeningId, ProjectId, PropertyId, RegOrd, UnitOrd};
+use crate::domain::ids::{OpeningId, RegOrd, UnitOrd};
 use crate::domain::kind::{Eligibility, PerKind, UnitKind};
 use crate::domain::money::Fen;
 use crate::domain::time::{Clock, Micros};
@@ -19,6 +19,7 @@ use crate::opening::facts::{Facts, Household, Registration, Unit};
 use crate::opening::lifecycle::Phase;
 use crate::opening::live::Live;
 use crate::opening::recover::{self, Running};
+use crate::opening::testing;
 use crate::store::sim::{Faults, Mutation, SimDb};
 use crate::store::{Head, Ledger};
 
@@ -187,51 +188,24 @@ fn facts(rng: &mut SmallRng) -> Facts {
     let buyers = rng.random_range(5..16_u32);
     let households = rng.random_range(1..5_u32);
     let unit = |ord: u32| Unit {
-        property: PropertyId::generate(),
         kind: if ord.is_multiple_of(4) { UnitKind::Parking } else { UnitKind::Home },
-        building: "1#".to_owned(),
-        section: String::new(),
-        floor: "1".to_owned(),
-        room: ord.to_string(),
-        layout: String::new(),
-        facing: String::new(),
-        gross_area_centi: None,
-        inner_area_centi: None,
-        unit_price: None,
-        total: Fen(100_000_000),
-        remarks: String::new(),
+        ..testing::unit(ord)
     };
-    let mut registration = |ord: u32| Registration {
-        code: format!("RC{ord:05}"),
-        name_masked: "张*".to_owned(),
-        group: String::new(),
-        lot_number: None,
+    let registration = |ord: u32| Registration {
         eligibility: if rng.random_range(0..10) == 0 { Eligibility::Pending } else { Eligibility::Passed },
         household: (rng.random_range(0..2) == 0).then(|| {
             let ord = ord % households;
             Household { name: format!("JT{ord}"), ord }
         }),
         quota_home: rng.random_range(1..3),
-        earnest: Fen::ZERO,
+        ..testing::registration(ord)
     };
-    let registrations: Vec<Registration> = (0..buyers).map(&mut registration).collect();
+    let registrations = (0..buyers).map(registration).collect();
     Facts {
-        id: OpeningId::generate(),
-        project_id: ProjectId::generate(),
-        project_name: String::new(),
-        name: String::new(),
-        rehearsal: false,
-        simulated: true,
         hold: HOLD,
-        favourites_max: 10,
         deposit: PerKind { home: Fen(5_000), parking: Fen(1_000), shop: Fen(0), storage: Fen(0) },
-        quota: PerKind { home: 1, parking: 1, shop: 1, storage: 1 },
         household_quota: PerKind { home: Some(2), parking: Some(1), shop: None, storage: None },
-        units_hash: String::new(),
-        roster_hash: String::new(),
         published_at: BEGIN,
-        units: (0..units).map(unit).collect(),
-        by_code: registrations.iter().zip(0..).map(|(r, ord)| (r.code.clone(), RegOrd(ord))).collect(),
-        registrations,
+        ..testing::facts(OpeningId::generate(), (0..units).map(unit).collect(), registrations)
     }
 }
