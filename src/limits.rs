@@ -141,9 +141,6 @@ pub const CO_BUYERS_MAX: usize = 10;
 /// Homes that one registration may pick.
 pub const QUOTA_HOME_MAX: i64 = 99;
 
-/// Rows of one INSERT: 21 values each stay below SQLite's 32,766 and Postgres' 65,535 bound values.
-pub const IMPORT_INSERT_ROWS: usize = 250;
-
 /// Rows of one transaction of an import: picks wait for one such part of SQLite's one writer at most.
 pub const IMPORT_PART_ROWS: usize = 256;
 
@@ -152,8 +149,6 @@ pub const IMPORT_SILENCE_S: i64 = 60;
 
 /// How often an import is planned again because the opening was edited in between.
 pub const IMPORT_ATTEMPTS: usize = 5;
-
-const _: () = assert!(IMPORT_INSERT_ROWS * 21 < 32_766);
 
 /// A row of a full roster, rounded up: `demo/roster.xlsx` has 72 bytes packed and 665 unpacked for each, 104 of them text.
 const _: () = assert!(

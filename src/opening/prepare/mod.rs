@@ -29,7 +29,9 @@ use std::path::Path;
 use crate::limits;
 use grid::Sheet;
 
-pub use apply::{ImportError, ImportOptions, Importer, sweep, withdraw};
+pub use apply::{
+    ImportError, ImportOptions, Importer, Registration, seal_roster, sweep, withdraw, write_roster,
+};
 pub use price_list::UnitRow;
 pub use problem::{FileProblem, Located, Reading, Reason, RowProblem, RowRef};
 pub use report::{Change, Effect, ImportReport};

@@ -13,18 +13,19 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::drafts::{self, DraftError, Intent, Overview, Settings};
+use super::prepare::{self, Registration};
 use super::publish::{self, PublishError};
 use crate::domain::ids::{OpeningId, OrgId};
 use crate::domain::time::{Clock, Micros};
 use crate::identity::staff::{LogEntry, log_staff_action};
 use crate::identity::{Actor, StaffError};
 use crate::limits::{
-    IMPORT_INSERT_ROWS, NAME_CHARS_MAX, OPENING_S_MAX, REHEARSAL_BUYERS_MAX, REHEARSAL_CHUNK_UNITS,
+    IMPORT_PART_ROWS, NAME_CHARS_MAX, OPENING_S_MAX, REHEARSAL_BUYERS_MAX, REHEARSAL_CHUNK_UNITS,
     REHEARSAL_START_IN_S_MAX, REHEARSALS_MAX,
 };
-use crate::store::{Db, Ledger, Priority, StoreError, execute, fetch_all, fetch_one, insert_rows};
+use crate::store::{Db, Ledger, Priority, StoreError, execute, fetch_all, fetch_one};
 use crate::vault::{Vault, VaultError};
-use people::{Line, Row};
+use people::Line;
 
 /// What stands before the source's name.
 const TITLE: &str = "演练 · ";
@@ -86,8 +87,11 @@ impl Rehearser<'_> {
         let quota = overview.settings.quota.home;
         let vault = Arc::clone(self.vault);
         // Ten thousand people of three values to seal are not for threads that answer people.
-        let rows =
-            tokio::task::spawn_blocking(move || people::simulate(&vault, &lines, buyers, quota)).await??;
+        let rows = tokio::task::spawn_blocking(move || {
+            let roster = people::simulate(&lines, buyers)?;
+            Ok::<_, RehearseError>(prepare::seal_roster(&vault, &roster, quota)?)
+        })
+        .await??;
 
         let copy = self.draft(source, &overview, wanted, buyers).await?;
         match self.fill(source, &copy, &overview, wanted, &rows).await {
@@ -168,10 +172,10 @@ impl Rehearser<'_> {
         copy: &OpeningId,
         overview: &Overview,
         wanted: &Wanted,
-        rows: &[Row],
+        rows: &[Registration],
     ) -> Result<(), RehearseError> {
         self.copy_units(source, copy).await?;
-        for chunk in rows.chunks(IMPORT_INSERT_ROWS) {
+        for chunk in rows.chunks(IMPORT_PART_ROWS) {
             self.add_people(copy, chunk).await?;
         }
         let mut tx = Ledger::from(self.db.clone()).begin(copy, Priority::Staff).await?;
@@ -216,24 +220,9 @@ impl Rehearser<'_> {
         }
     }
 
-    async fn add_people(&self, copy: &OpeningId, rows: &[Row]) -> Result<(), StoreError> {
-        let org = OrgId::default_org();
+    async fn add_people(&self, copy: &OpeningId, rows: &[Registration]) -> Result<(), StoreError> {
         let mut tx = self.db.begin(Priority::Bulk).await?;
-        insert_rows!(
-            tx,
-            "INSERT INTO registration (opening_id, ord, org_id, id, code, name_sealed, document_kind, document_sealed,
-                 document_bidx, phone_sealed, phone_bidx, household, eligibility, consultant, group_name, lot_number,
-                 quota_home, earnest_fen) ",
-            rows,
-            |into, row| {
-                into.push_bind(copy).push_bind(row.ord).push_bind(&org).push_bind(&row.id);
-                into.push_bind(&row.code).push_bind(&row.name).push_bind(row.document_kind);
-                into.push_bind(&row.document).push_bind(&row.document_bidx).push_bind(&row.phone);
-                into.push_bind(&row.phone_bidx).push_bind(&row.household).push_bind("passed").push_bind("");
-                into.push_bind(&row.group).push_bind(row.lot_number).push_bind(row.quota_home).push_bind(0_i64);
-            },
-            " RETURNING ord" => i64
-        )?;
+        prepare::write_roster(&mut tx, copy, &OrgId::default_org(), rows).await?;
         tx.commit().await
     }
 }

@@ -24,6 +24,7 @@ use crate::limits::IMPORT_PART_ROWS;
 use crate::store::{Db, Priority, Reader, StoreError, Tx, execute, fetch_optional};
 use crate::vault::{Vault, VaultError};
 
+pub use registrations::{Registration, seal_roster, write as write_roster};
 use stage::{List, Stage, is_busy};
 pub use stage::{sweep, withdraw};
 

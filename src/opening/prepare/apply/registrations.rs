@@ -10,7 +10,7 @@ use super::super::{Reading, RosterRow};
 use super::record::{Record, Sealed, Stored};
 use super::stage::{List, Stage};
 use super::{Draft, ImportError, ImportOptions, Importer, Plan, Row, aside, draft};
-use crate::domain::ids::{OpeningId, RowId};
+use crate::domain::ids::{OpeningId, OrgId, RowId};
 use crate::limits;
 use crate::store::{Reader, StoreError, Tx, execute_rows, fetch_all};
 use crate::vault::{Vault, VaultError};
@@ -58,7 +58,8 @@ struct Open {
     record: Record,
 }
 
-struct Registration {
+/// Sealed, with its place.
+pub struct Registration {
     ord: i64,
     id: String,
     record: Record,
@@ -179,49 +180,70 @@ impl Row for Registration {
     }
 
     async fn write(tx: &mut Tx, opening: &OpeningId, draft: &Draft, rows: &[Self]) -> Result<(), StoreError> {
-        execute_rows!(
-            tx,
-            rows,
-            "INSERT INTO registration (opening_id, ord, org_id, id, code, name_sealed, document_kind,
-                 document_sealed, document_bidx, phone_sealed, phone_bidx, co_buyers_sealed, household, eligibility,
-                 proxy_sealed, consultant, group_name, lot_number, quota_home, earnest_fen, remarks_sealed) VALUES ",
-            "(#, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #)",
-            " ON CONFLICT (opening_id, ord) DO UPDATE SET name_sealed = excluded.name_sealed,
-                 document_kind = excluded.document_kind, document_sealed = excluded.document_sealed,
-                 document_bidx = excluded.document_bidx, phone_sealed = excluded.phone_sealed,
-                 phone_bidx = excluded.phone_bidx, co_buyers_sealed = excluded.co_buyers_sealed,
-                 household = excluded.household, eligibility = excluded.eligibility,
-                 proxy_sealed = excluded.proxy_sealed, consultant = excluded.consultant,
-                 group_name = excluded.group_name, lot_number = excluded.lot_number,
-                 quota_home = excluded.quota_home, earnest_fen = excluded.earnest_fen,
-                 remarks_sealed = excluded.remarks_sealed",
-            [],
-            |Registration { ord, id, record, sealed }| [
-                opening,
-                *ord,
-                &draft.org_id,
-                id,
-                &record.code,
-                &sealed.name,
-                &record.document_kind,
-                &sealed.document,
-                &sealed.document_bidx,
-                &sealed.phone,
-                &sealed.phone_bidx,
-                &sealed.co_buyers,
-                &record.household,
-                &record.eligibility,
-                &sealed.proxy,
-                &record.consultant,
-                &record.group,
-                record.lot_number,
-                record.quota_home,
-                record.earnest_fen,
-                &sealed.remarks
-            ]
-        );
-        Ok(())
+        write(tx, opening, &draft.org_id, rows).await
     }
+}
+
+/// Adds registrations, or overwrites those that have their ordinals.
+pub async fn write(
+    tx: &mut Tx,
+    opening: &OpeningId,
+    org: &OrgId,
+    rows: &[Registration],
+) -> Result<(), StoreError> {
+    execute_rows!(
+        tx,
+        rows,
+        "INSERT INTO registration (opening_id, ord, org_id, id, code, name_sealed, document_kind,
+             document_sealed, document_bidx, phone_sealed, phone_bidx, co_buyers_sealed, household, eligibility,
+             proxy_sealed, consultant, group_name, lot_number, quota_home, earnest_fen, remarks_sealed) VALUES ",
+        "(#, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #, #)",
+        " ON CONFLICT (opening_id, ord) DO UPDATE SET name_sealed = excluded.name_sealed,
+             document_kind = excluded.document_kind, document_sealed = excluded.document_sealed,
+             document_bidx = excluded.document_bidx, phone_sealed = excluded.phone_sealed,
+             phone_bidx = excluded.phone_bidx, co_buyers_sealed = excluded.co_buyers_sealed,
+             household = excluded.household, eligibility = excluded.eligibility,
+             proxy_sealed = excluded.proxy_sealed, consultant = excluded.consultant,
+             group_name = excluded.group_name, lot_number = excluded.lot_number,
+             quota_home = excluded.quota_home, earnest_fen = excluded.earnest_fen,
+             remarks_sealed = excluded.remarks_sealed",
+        [],
+        |Registration { ord, id, record, sealed }| [
+            opening,
+            *ord,
+            org,
+            id,
+            &record.code,
+            &sealed.name,
+            &record.document_kind,
+            &sealed.document,
+            &sealed.document_bidx,
+            &sealed.phone,
+            &sealed.phone_bidx,
+            &sealed.co_buyers,
+            &record.household,
+            &record.eligibility,
+            &sealed.proxy,
+            &record.consultant,
+            &record.group,
+            record.lot_number,
+            record.quota_home,
+            record.earnest_fen,
+            &sealed.remarks
+        ]
+    );
+    Ok(())
+}
+
+/// A roster that no file brought, as it is written into an empty opening.
+pub fn seal_roster(
+    vault: &Vault,
+    roster: &[RosterRow],
+    quota_home: i64,
+) -> Result<Vec<Registration>, VaultError> {
+    let open =
+        |(ord, row)| Open { ord, id: RowId::generate().to_string(), record: Record::of_row(row, quota_home) };
+    seal(vault, (0..).zip(roster).map(open).collect())
 }
 
 /// Seals on every core: of 100,000 rows this is most of the work.
