@@ -2,9 +2,9 @@
 //! same code as the real thing.
 //!
 //! ```text
-//!   bytes ─┬─ workbook ─┐                    ┌─ price_list (place) ─┐
-//!          │            ├─► grid ─► table ───┤                      ├─► Reading { rows, refused, warnings }
-//!          └─ csv_text ─┘        (headers)   └─ roster ─────────────┘
+//!   bytes ─┬─ workbook ─┐                           ┌─ price_list (place) ─┐
+//!          │            ├─► grid ─► walk ─► table ──┤                      ├─► Reading { rows, refused, warnings }
+//!          └─ csv_text ─┘         (headers, lines)  └─ roster ─────────────┘
 //! ```
 //!
 //! `apply` then stores a reading in a draft. What must not be known here: HTTP, who imports, what the words for a
@@ -21,6 +21,7 @@ mod roster;
 mod table;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod workbook;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

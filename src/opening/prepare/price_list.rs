@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use super::grid::{Cell, Row, Sheet};
 use super::place::{self, Place};
-use super::problem::{Fault, FileProblem, Located, Reading, Reason, RowProblem, RowRef};
-use super::table::{Column, Header, Line, formula_texts, is_note};
+use super::problem::{Fault, FileProblem, Located, Reading, Reason, RowRef};
+use super::table::{Column, Line, formula_texts, is_note};
+use super::walk::{Met, walk};
 use crate::domain::area::AreaCenti;
 use crate::domain::kind::UnitKind;
 use crate::domain::money::Fen;
-use crate::limits;
 
 /// One unit as the list states it. Texts are cleaned; an empty one means that the list says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,12 +140,17 @@ impl Column for Col {
 
 pub(super) fn read(sheets: &[Sheet]) -> Result<Reading<UnitRow>, FileProblem> {
     let mut list = List::default();
-    for sheet in sheets {
-        list.sheet(sheet);
-    }
-    if !list.any_header {
-        return Err(FileProblem::HeaderNotFound);
-    }
+    walk(sheets, |met: Met<'_, Col>| match met {
+        Met::Skipped(problem) => list.reading.warnings.push(problem),
+        Met::Sheet(sheet) => list.place = Place::of_sheet(&sheet.name),
+        Met::Title(row) => title_texts(row).for_each(|text| list.place.read_title(&text)),
+        Met::Header => list.above = Above::default(),
+        // A block's own title in the middle of a sheet: "幢号：2#".
+        Met::Line(line) if is_note(&line, &KEYS, &VALUES) => {
+            title_texts(line.row).for_each(|text| list.place.read_label(&text));
+        }
+        Met::Line(line) => list.row(&line),
+    })?;
     Ok(list.reading)
 }
 
@@ -153,7 +158,8 @@ pub(super) fn read(sheets: &[Sheet]) -> Result<Reading<UnitRow>, FileProblem> {
 struct List {
     reading: Reading<UnitRow>,
     seen: HashMap<String, RowRef>,
-    any_header: bool,
+    place: Place,
+    above: Above,
 }
 
 /// What stands above a cell and holds for it when it is blank.
@@ -165,53 +171,12 @@ struct Above {
 }
 
 impl List {
-    fn sheet(&mut self, sheet: &Sheet) {
-        if sheet.hidden {
-            self.reading.warnings.push(whole_sheet(sheet, Reason::SheetHidden));
-            return;
-        }
-        let mut place = Place::of_sheet(&sheet.name);
-        let mut header: Option<Header<Col>> = None;
-        let mut above = Above::default();
-        let mut index = 0;
-        while let Some(row) = sheet.rows.get(index) {
-            if let Some(found) = Header::at(sheet, index) {
-                index = found.last + 1;
-                header = Some(found);
-                above = Above::default();
-                continue;
-            }
-            index += 1;
-            match &header {
-                None => {
-                    if index > limits::IMPORT_TITLE_ROWS_MAX {
-                        break;
-                    }
-                    title_texts(row).for_each(|text| place.read_title(&text));
-                }
-                Some(header) => {
-                    let line = Line { sheet, row, header };
-                    if is_note(&line, &KEYS, &VALUES) {
-                        // A block's own title in the middle of a sheet: "幢号：2#".
-                        title_texts(row).for_each(|text| place.read_label(&text));
-                    } else {
-                        self.row(&line, &place, &mut above);
-                    }
-                }
-            }
-        }
-        self.any_header |= header.is_some();
-        if header.is_none() && !sheet.rows.is_empty() {
-            self.reading.warnings.push(whole_sheet(sheet, Reason::SheetSkipped));
-        }
-    }
-
-    fn row(&mut self, line: &Line<'_, Col>, place: &Place, above: &mut Above) {
-        let unit =
-            match address(line, place, above).and_then(|address| unit(line, address, &mut self.reading)) {
-                Ok(unit) => unit,
-                Err(fault) => return self.reading.refused.push(line.problem(fault)),
-            };
+    fn row(&mut self, line: &Line<'_, Col>) {
+        let address = address(line, &self.place, &mut self.above);
+        let unit = match address.and_then(|address| unit(line, address, &mut self.reading)) {
+            Ok(unit) => unit,
+            Err(fault) => return self.reading.refused.push(line.problem(fault)),
+        };
         let located = Located { sheet: line.sheet.name.clone(), row: line.row.number, value: unit };
         let unit = &located.value;
         if let Some(first) = self.seen.get(&unit.identity()) {
@@ -368,18 +333,6 @@ fn is_nothing(cell: &Cell) -> bool {
 
 fn title_texts(row: &Row) -> impl Iterator<Item = String> {
     row.filled().map(|(_, cell)| cell.text())
-}
-
-pub(super) fn whole_sheet(sheet: &Sheet, reason: Reason) -> RowProblem {
-    RowProblem {
-        sheet: sheet.name.to_string(),
-        row: sheet.rows.first().map_or(1, |row| row.number),
-        column: String::new(),
-        reason,
-        value: String::new(),
-        first: None,
-        registration: None,
-    }
 }
 
 #[cfg(test)]

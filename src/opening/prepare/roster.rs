@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::grid::{Cell, Sheet};
-use super::price_list::whole_sheet;
 use super::problem::{Fault, FileProblem, Located, Reading, Reason, RowRef};
-use super::table::{Column, Header, Line, formula_texts, is_note};
+use super::table::{Column, Line, formula_texts, is_note};
+use super::walk::{Met, walk};
 use crate::domain::document::{BadDocument, Document, DocumentKind};
 use crate::domain::kind::Eligibility;
 use crate::domain::money::Fen;
@@ -169,12 +169,16 @@ impl Column for Col {
 
 pub(super) fn read(sheets: &[Sheet]) -> Result<Reading<RosterRow>, FileProblem> {
     let mut roster = Roster::default();
-    for sheet in sheets {
-        roster.sheet(sheet);
-    }
-    if !roster.any_header {
-        return Err(FileProblem::HeaderNotFound);
-    }
+    walk(sheets, |met: Met<'_, Col>| match met {
+        Met::Skipped(problem) => roster.reading.warnings.push(problem),
+        Met::Line(line) if !is_note(&line, &KEYS, &VALUES) => {
+            if let Err(fault) = roster.row(&line) {
+                roster.reading.refused_keys.extend(code_of(&line));
+                roster.reading.refused.push(line.problem(fault));
+            }
+        }
+        Met::Sheet(_) | Met::Title(_) | Met::Header | Met::Line(_) => {}
+    })?;
     Ok(roster.reading)
 }
 
@@ -186,44 +190,9 @@ struct Roster {
     documents: HashMap<String, RowRef>,
     /// The first row of each household that has the phone.
     phones: HashMap<Phone, Vec<(Option<String>, RowRef)>>,
-    any_header: bool,
 }
 
 impl Roster {
-    fn sheet(&mut self, sheet: &Sheet) {
-        if sheet.hidden {
-            self.reading.warnings.push(whole_sheet(sheet, Reason::SheetHidden));
-            return;
-        }
-        let mut header: Option<Header<Col>> = None;
-        let mut index = 0;
-        while let Some(row) = sheet.rows.get(index) {
-            if let Some(found) = Header::at(sheet, index) {
-                index = found.last + 1;
-                header = Some(found);
-                continue;
-            }
-            index += 1;
-            match &header {
-                None if index > limits::IMPORT_TITLE_ROWS_MAX => break,
-                None => {}
-                Some(header) => {
-                    let line = Line { sheet, row, header };
-                    if !is_note(&line, &KEYS, &VALUES)
-                        && let Err(fault) = self.row(&line)
-                    {
-                        self.reading.refused_keys.extend(code_of(&line));
-                        self.reading.refused.push(line.problem(fault));
-                    }
-                }
-            }
-        }
-        self.any_header |= header.is_some();
-        if header.is_none() && !sheet.rows.is_empty() {
-            self.reading.warnings.push(whole_sheet(sheet, Reason::SheetSkipped));
-        }
-    }
-
     fn row(&mut self, line: &Line<'_, Col>) -> Result<(), Fault<Col>> {
         let row = registration(line)?;
         let code = row.code.to_uppercase();
