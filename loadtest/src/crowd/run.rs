@@ -38,7 +38,7 @@ const FIGURES_EVERY: Duration = Duration::from_millis(500);
 pub struct World {
     pub doors: Doors,
     pub sign_in: SignIn,
-    pub record: Record,
+    pub record: Arc<Record>,
     pub counts: Arc<Counts>,
     pub schedule: Schedule,
     pub eyes: Eyes,
@@ -111,7 +111,7 @@ pub async fn run(plan: &Plan, out: &mut (impl Write + Send)) -> Result<(), RunEr
     recount(&counts, &before, opening.start_ms - opening.now_ms + crate::now_ms());
     let world = Arc::new(World {
         sign_in,
-        record,
+        record: Arc::new(record),
         counts,
         schedule: Schedule::new(
             people.len() * FIRST_SECOND_PERCENT / 100,

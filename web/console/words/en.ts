@@ -374,6 +374,7 @@ export const en: Record<ConsoleKey, string> = {
   "log.filter": "One opening only",
   "log.everything": "Everything",
   "log.commandLine": "command line",
+  "log.server": "the server",
 
   "ops.title": "Server and rehearsals",
   "ops.version": "Version {version}",

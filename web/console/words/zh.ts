@@ -365,6 +365,7 @@ const pages = {
   "log.filter": "只看一场",
   "log.everything": "全部",
   "log.commandLine": "命令行",
+  "log.server": "服务器",
 
   "ops.title": "服务器与演练",
   "ops.version": "版本 {version}",

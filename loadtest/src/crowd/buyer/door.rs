@@ -11,7 +11,7 @@ use crate::crowd::counts::add;
 use crate::crowd::link::{Link, News};
 use crate::crowd::run::World;
 use crate::http::{Doors, Failure, fetch};
-use crate::record::{NotYet, What};
+use crate::record::{NotYet, Record, What};
 use crate::tap::{Heard, Send, Step, Tap};
 use crate::wire::{Answer, Frame, ask_frame, pick_frame};
 
@@ -27,7 +27,7 @@ pub enum Door {
 }
 
 pub struct SocketDoor {
-    world: Arc<World>,
+    record: Arc<Record>,
     registration: String,
     link: Link,
     up: bool,
@@ -44,8 +44,8 @@ impl Door {
             return Self::Http(HttpDoor { doors: world.doors.clone(), token: token.to_owned() });
         }
         let link = Link::open(world.doors.socket_url(), token.to_owned(), Arc::clone(&world.counts));
-        let (world, registration) = (Arc::clone(world), registration.to_owned());
-        Self::Socket(SocketDoor { world, registration, link, up: false })
+        let (record, registration) = (Arc::clone(&world.record), registration.to_owned());
+        Self::Socket(SocketDoor { record, registration, link, up: false })
     }
 
     /// Does nothing until `until`, but keeps reading: an unread socket would be closed by the server.
@@ -131,8 +131,10 @@ impl SocketDoor {
 
     /// An answer to a tap that has one already, or to none: the audit compares it with the one before.
     fn not_awaited(&self, answer: &Answer) {
-        if let Some(what) = What::answered(&self.registration, answer) {
-            self.world.write(what);
+        if let Some(what) = What::answered(&self.registration, answer)
+            && let Err(error) = self.record.write(what)
+        {
+            tracing::error!(%error, "the record cannot be written");
         }
     }
 }
@@ -182,5 +184,60 @@ fn not_yet(heard: &Heard) -> Option<NotYet> {
         Heard::Error => Some(NotYet::Error),
         Heard::Silence => Some(NotYet::Silence),
         Heard::LinkLost => Some(NotYet::LinkLost),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::ws::{Message, WebSocketUpgrade};
+    use axum::routing::any;
+
+    use super::*;
+    use crate::crowd::counts::Counts;
+    use crate::record;
+
+    const YES: &str = r#"{"t":"answer","key":"key-0001","answer":"yes","claim":{"id":"C1","unit":4,"state":"held",
+        "generation":1,"deposit_fen":1}}"#;
+    const NO: &str = r#"{"t":"answer","key":"key-0001","answer":"no","code":"TAKEN"}"#;
+
+    /// A server that answers whatever it is sent with a yes and a no.
+    async fn contradicting() -> String {
+        let upgrade = |upgrade: WebSocketUpgrade| async move {
+            upgrade.protocols(["kaipan.v1"]).on_upgrade(|mut socket| async move {
+                while let Some(Ok(Message::Text(_))) = socket.recv().await {
+                    for said in [YES, NO] {
+                        socket.send(Message::text(said)).await.unwrap();
+                    }
+                }
+            })
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+        let router = axum::Router::new().route("/ws", any(upgrade));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        url
+    }
+
+    /// Seen red when a frame about no tap in hand was passed over.
+    #[tokio::test]
+    async fn a_second_answer_to_the_same_key_is_on_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crowd.jsonl");
+        let record = Arc::new(Record::open(&path).unwrap().0);
+        let link = Link::open(contradicting().await, "token".to_owned(), Arc::new(Counts::default()));
+        let mut door = SocketDoor { record, registration: "RC00001".to_owned(), link, up: false };
+        let tap = Tap::new("key-0001".to_owned(), 4);
+        let patience = Instant::now() + Duration::from_secs(30);
+        let heard = door.exchange(Send::Pick, Duration::ZERO, &tap, patience).await;
+        assert!(matches!(heard, Some(Heard::Answer(Answer::Yes { .. }))), "{heard:?}");
+        while record::read(&path).unwrap().is_empty() {
+            assert!(Instant::now() < patience, "the second answer is not on record");
+            door.listen(Instant::now() + Duration::from_millis(20), None).await;
+        }
+        let what = &record::read(&path).unwrap()[0].what;
+        assert!(
+            matches!(what, What::No { key, code, .. } if key == "key-0001" && code == "TAKEN"),
+            "{what:?}"
+        );
     }
 }
