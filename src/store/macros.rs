@@ -47,29 +47,6 @@ macro_rules! fetch_one {
     };
 }
 
-/// Inserts many rows in one statement and returns one column of the rows that went in:
-/// `insert_rows!(on, "INSERT INTO t (a, b) ", rows, |row, r| { row.push_bind(r.a).push_bind(r.b); },
-/// " ON CONFLICT DO NOTHING RETURNING a" => String)`. `rows` is a slice of at most a few hundred; an empty one
-/// touches nothing.
-macro_rules! insert_rows {
-    ($on:expr, $insert:literal, $rows:expr, |$sep:ident, $item:ident| $bind:block, $tail:literal => $out:ty) => {
-        match $on.exec() {
-            _ if $rows.is_empty() => Ok(Vec::new()),
-            $crate::store::Exec::Sqlite(conn) => {
-                let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new($insert);
-                query.push_values($rows.iter(), |mut $sep, $item| $bind);
-                query.push($tail).build_query_scalar::<$out>().fetch_all(&mut *conn).await
-            }
-            $crate::store::Exec::Postgres(conn) => {
-                let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new($insert);
-                query.push_values($rows.iter(), |mut $sep, $item| $bind);
-                query.push($tail).build_query_scalar::<$out>().fetch_all(&mut *conn).await
-            }
-        }
-        .map_err($crate::store::StoreError::from)
-    };
-}
-
 /// One statement over many rows, in the prepared sizes of [`crate::store::batch`]: `#` stands for a parameter, the first
 /// brackets hold what is bound once a statement, the second what is bound for each row.
 ///
@@ -136,4 +113,4 @@ macro_rules! fetch_rows {
 }
 
 pub(crate) use fetch;
-pub(crate) use {execute, execute_rows, fetch_all, fetch_one, fetch_optional, fetch_rows, insert_rows};
+pub(crate) use {execute, execute_rows, fetch_all, fetch_one, fetch_optional, fetch_rows};

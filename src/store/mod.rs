@@ -22,9 +22,7 @@ pub use ledger::{
     ClaimRow, Entry, Head, Keyed, Ledger, LedgerTx, NewClaim, NewPlace, PaymentRow, SettledPayment,
 };
 pub use lock::{FolderLock, FolderLockError};
-pub(crate) use macros::{
-    execute, execute_rows, fetch_all, fetch_one, fetch_optional, fetch_rows, insert_rows,
-};
+pub(crate) use macros::{execute, execute_rows, fetch_all, fetch_one, fetch_optional, fetch_rows};
 pub use queue::Priority;
 
 #[cfg(test)]
@@ -38,14 +36,17 @@ mod tests {
         let db = Db::open_sqlite(folder.path(), Clock::system()).await?;
         let mut tx = db.begin(Priority::Staff).await?;
         let rows = [("a", 1_i64), ("b", 2), ("a", 3)];
-        let stored = insert_rows!(
+        let stored = fetch_rows!(
             tx,
-            "INSERT INTO org (id, name, created_at) ",
-            rows,
-            |row, r| { row.push_bind(r.0).push_bind(r.0).push_bind(r.1); },
-            " ON CONFLICT DO NOTHING RETURNING id" => String
-        )?;
-        assert_eq!(stored, ["a", "b"]);
+            (String,),
+            &rows,
+            "INSERT INTO org (id, name, created_at) VALUES ",
+            "(#, #, #)",
+            " ON CONFLICT DO NOTHING RETURNING id",
+            [],
+            |(id, at)| [*id, *id, *at]
+        );
+        assert_eq!(stored, [("a".to_owned(),), ("b".to_owned(),)]);
         tx.commit().await?;
 
         let mut tx = db.begin(Priority::Staff).await?;

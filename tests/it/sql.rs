@@ -21,10 +21,9 @@ fn queries(text: &str) -> Vec<String> {
     let tokens = tokens(text);
     let mut found = Vec::new();
     for at in 0..tokens.len().saturating_sub(2) {
-        let parts = match tokens[at].word() {
-            Some("execute" | "fetch_all" | "fetch_optional" | "fetch_one") => 1,
-            Some("insert_rows") => 2,
-            Some("execute_rows" | "fetch_rows") => 3,
+        let many_rows = match tokens[at].word() {
+            Some("execute" | "fetch_all" | "fetch_optional" | "fetch_one") => false,
+            Some("execute_rows" | "fetch_rows") => true,
             _ => continue,
         };
         if !(tokens[at + 1].is('!') && tokens[at + 2].is('(')) {
@@ -39,13 +38,8 @@ fn queries(text: &str) -> Vec<String> {
             .collect();
         match texts.as_slice() {
             // Up to the rows, one row, the rest; `#` is a parameter.
-            [head, row, tail, ..] if parts == 3 => {
+            [head, row, tail, ..] if many_rows => {
                 found.push(format!("{head}{row}{tail}").replace('#', "NULL"))
-            }
-            [insert, .., tail] if parts == 2 => {
-                // What the macro puts between the two: a row of values.
-                let columns = insert.split(['(', ')']).nth(1).unwrap_or_default().split(',').count();
-                found.push(format!("{insert} VALUES ({}) {tail}", vec!["NULL"; columns].join(", ")));
             }
             [query, ..] => found.push(query.clone()),
             // A call inside the macros themselves has no literal.
@@ -121,9 +115,7 @@ fn the_reader_finds_queries_in_calls() {
                       WHERE c", x)?;
         fetch_one!(read, (String,), "SELECT 1", "bound")
         fetch_rows!(on, (String,), rows, "WITH v (a) AS (VALUES ", "(CAST(# AS TEXT))", ") SELECT a FROM v", [], |r| [r.f("x")])
-        insert_rows!(on, "INSERT INTO t (a, b) ", rows, |row, r| { row.push_bind(r.f("x")); }, " RETURNING a" => i64)
     "#;
-    let joined = "INSERT INTO t (a, b)  VALUES (NULL, NULL)  RETURNING a";
     let of_rows = "WITH v (a) AS (VALUES (CAST(NULL AS TEXT))) SELECT a FROM v";
-    assert_eq!(queries(text), ["UPDATE a SET b = $1 WHERE c", "SELECT 1", of_rows, joined]);
+    assert_eq!(queries(text), ["UPDATE a SET b = $1 WHERE c", "SELECT 1", of_rows]);
 }

@@ -4,7 +4,7 @@
 use crate::domain::ids::{OpeningId, OrgId, RegOrd, SessionId};
 use crate::domain::time::Micros;
 use crate::limits::{REHEARSAL_SESSION_S, REHEARSAL_SESSIONS_CHUNK};
-use crate::store::{Priority, Tx, execute, fetch_all, fetch_one, fetch_optional, insert_rows};
+use crate::store::{Priority, Tx, execute, execute_rows, fetch_all, fetch_one, fetch_optional};
 use crate::vault::Field;
 
 use super::devices::{LiveSession, State};
@@ -156,29 +156,35 @@ async fn write(
         until,
         now
     )?;
-    insert_rows!(
+    execute_rows!(
         tx,
+        fresh,
         "INSERT INTO buyer_session (id, org_id, opening_id, registration_ord, label_sealed, generation, created_at,
-                                    seen_at, expires_at) ",
-        fresh,
-        |into, row| {
-            into.push_bind(&row.live.id).push_bind(&org).push_bind(opening).push_bind(row.ord);
-            into.push_bind(&row.label_sealed).push_bind(i64::from(row.live.generation));
-            into.push_bind(now).push_bind(now).push_bind(row.live.expires_at);
-        },
-        " RETURNING registration_ord" => i64
-    )?;
-    insert_rows!(
+                                    seen_at, expires_at) VALUES ",
+        "(#, #, #, #, #, #, #, #, #)",
+        "",
+        [],
+        |row| [
+            &row.live.id,
+            &org,
+            opening,
+            row.ord,
+            &row.label_sealed,
+            i64::from(row.live.generation),
+            now,
+            now,
+            row.live.expires_at
+        ]
+    );
+    execute_rows!(
         tx,
-        "INSERT INTO picking_device (opening_id, registration_ord, org_id, session_id, version, changed_at) ",
         fresh,
-        |into, row| {
-            into.push_bind(opening).push_bind(row.ord).push_bind(&org).push_bind(&row.live.id);
-            into.push_bind(row.version).push_bind(now);
-        },
+        "INSERT INTO picking_device (opening_id, registration_ord, org_id, session_id, version, changed_at) VALUES ",
+        "(#, #, #, #, #, #)",
         " ON CONFLICT (opening_id, registration_ord) DO UPDATE SET session_id = excluded.session_id,
-              requested_by = NULL, requested_at = NULL, version = excluded.version, changed_at = excluded.changed_at
-          RETURNING registration_ord" => i64
-    )?;
+              requested_by = NULL, requested_at = NULL, version = excluded.version, changed_at = excluded.changed_at",
+        [],
+        |row| [opening, row.ord, &org, &row.live.id, row.version, now]
+    );
     Ok(())
 }
