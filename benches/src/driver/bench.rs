@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::Options;
 use super::fleet::Fleet;
-use super::kaipan::{Kaipan, Size, Template};
+use super::kaipan::{Freed, Kaipan, Size, Template};
 use super::machine::Cores;
 use super::peers::{self, Peer};
 use crate::failure::{Outcome, While};
@@ -95,7 +95,8 @@ impl Bench {
     pub fn headers(&mut self, size: Size) -> Outcome<PathBuf> {
         let file = self.folder("headers.json");
         if !file.exists() {
-            let kaipan = self.template(size)?.serve(&self.folder("kaipan"), &self.cores.server)?;
+            let kaipan =
+                self.template(size)?.serve(&self.folder("kaipan"), &self.cores.server, Freed::Kept)?;
             peers::write_headers(&file, &kaipan.sample(0)?.headers)?;
             kaipan.stop()?;
         }
@@ -109,7 +110,7 @@ impl Bench {
         let nowhere = template.place();
         let peer = match kind {
             Kind::Kaipan => {
-                let kaipan = template.serve(&self.folder("kaipan"), cores)?;
+                let kaipan = template.serve(&self.folder("kaipan"), cores, Freed::Kept)?;
                 let place = kaipan.place();
                 return Ok((Subject::Kaipan(kaipan), place));
             }
@@ -120,6 +121,14 @@ impl Bench {
         };
         let place = peer.place(&nowhere);
         Ok((Subject::Peer(peer), place))
+    }
+
+    /// Kaipan on the server's cores, to be weighed.
+    pub fn start_to_weigh(&mut self, size: Size) -> Outcome<(Kaipan, Place)> {
+        let folder = self.folder("kaipan");
+        let kaipan = self.template(size)?.serve(&folder, &self.cores.server, Freed::GivenBack)?;
+        let place = kaipan.place();
+        Ok((kaipan, place))
     }
 
     /// The load on its half of the cores.

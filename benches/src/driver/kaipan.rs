@@ -38,6 +38,15 @@ pub struct Size {
     pub buyers: u32,
 }
 
+/// What the server's allocator does with freed memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freed {
+    /// As shipped: kept for a while, for whoever needs some next.
+    Kept,
+    /// Given back at once, so that what is resident is what is in use. For rows that weigh.
+    GivenBack,
+}
+
 /// A folder that is never served, only copied.
 pub struct Template {
     pub size: Size,
@@ -124,7 +133,7 @@ impl Template {
         let file = path_of(folder, "units.csv");
         fs::write(&file, sheets::price_list(size.units)).during("writing the price list")?;
         import(folder, "price-list", &file, &source)?;
-        let server = Kaipan::serve(folder, cores)?;
+        let server = Kaipan::serve(folder, cores, Freed::Kept)?;
         let mut desk = server.desk()?;
         let wanted = json!({ "buyers": size.buyers, "start_in_s": 1, "open_for_s": 20 * 86_400 });
         let path = format!("/api/v1/openings/{source}/rehearsals");
@@ -156,7 +165,7 @@ impl Template {
     }
 
     /// A server on a copy of this folder, on these cores.
-    pub fn serve(&self, folder: &Path, cores: &[usize]) -> Outcome<Kaipan> {
+    pub fn serve(&self, folder: &Path, cores: &[usize], freed: Freed) -> Outcome<Kaipan> {
         if folder.exists() {
             fs::remove_dir_all(folder).during("removing the last run's folder")?;
         }
@@ -164,7 +173,7 @@ impl Template {
         if !copied.during("copying a folder")?.success() {
             return Err(Failure::new("the prepared folder could not be copied"));
         }
-        let server = Kaipan::serve(folder, cores)?;
+        let server = Kaipan::serve(folder, cores, freed)?;
         let server = Kaipan { opening: self.opening.clone(), sessions: self.sessions.clone(), ..server };
         server.is_live()?;
         Ok(server)
@@ -173,10 +182,13 @@ impl Template {
 
 impl Kaipan {
     /// Starts it and waits until it says that it is ready.
-    pub fn serve(folder: &Path, cores: &[usize]) -> Outcome<Self> {
+    pub fn serve(folder: &Path, cores: &[usize], freed: Freed) -> Outcome<Self> {
         let (buyers, staff) = (free_address()?, free_address()?);
         let mut command = on_folder(on_cores(cores, &beside("kaipan")?), folder);
         command.args(["serve", "--lifeline", "--crowd"]);
+        if freed == Freed::GivenBack {
+            command.env("MIMALLOC_PURGE_DELAY", "0");
+        }
         command.args(["--buyers-listen", &buyers.to_string(), "--staff-listen", &staff.to_string()]);
         let began_ns = now_ns();
         let process = Process::start(command, &path_of(folder, "serve.log"), false)?;

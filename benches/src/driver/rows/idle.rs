@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::clock::pause;
-use crate::driver::bench::{Bench, Kind};
+use crate::driver::bench::Bench;
 use crate::driver::kaipan::Size;
 use crate::driver::machine::{Connects, resident_bytes};
 use crate::driver::table::Line;
@@ -19,11 +19,10 @@ const ROUNDS: usize = 10;
 const SETTLE: Duration = Duration::from_millis(1_500);
 
 pub fn measure(bench: &mut Bench) -> Outcome<Vec<Line>> {
-    let server = bench.cores.server.clone();
-    let (subject, place) = bench.start(Kind::Kaipan, SIZE, &server)?;
+    let (kaipan, place) = bench.start_to_weigh(SIZE)?;
     let mut fleet = bench.fleet()?;
-    let rss = || resident_bytes(subject.process_id()).map(|bytes| bytes as f64);
-    // The least that the server ever needed with nobody there: what a start leaves behind is given back only later.
+    let rss = || resident_bytes(kaipan.process_id()).map(|bytes| bytes as f64);
+    // The least that the server ever needed with nobody there.
     let mut empty = rss()?;
     let (mut connected, mut refused) = (Figure::new("s"), Figure::new(""));
     let mut each = Vec::new();

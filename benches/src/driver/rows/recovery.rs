@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::driver::bench::Bench;
-use crate::driver::kaipan::Kaipan;
+use crate::driver::kaipan::{Freed, Kaipan};
 use crate::driver::process::beside;
 use crate::driver::table::Line;
 use crate::failure::{Failure, Outcome, While};
@@ -23,7 +23,7 @@ pub fn measure(bench: &mut Bench) -> Outcome<Vec<Line>> {
     }
     let mut ready = Figure::new("s");
     for run in 0..=bench.runs {
-        let kaipan = Kaipan::serve(&folder, &bench.cores.server)?;
+        let kaipan = Kaipan::serve(&folder, &bench.cores.server, Freed::Kept)?;
         // The first start also ends what lapsed while nobody served: it is not measured.
         if run > 0 {
             ready.push(kaipan.ready_ms / 1_000.0);

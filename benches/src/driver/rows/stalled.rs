@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::pause;
-use crate::driver::bench::{Bench, Kind};
+use crate::driver::bench::Bench;
 use crate::driver::fleet::{Fleet, Measured};
 use crate::driver::kaipan::Size;
 use crate::driver::machine::resident_bytes;
@@ -44,16 +44,15 @@ fn taps(fleet: &mut Fleet, first_unit: u32) -> Outcome<Measured> {
 pub fn measure(bench: &mut Bench) -> Outcome<Vec<Line>> {
     let (mut before, mut after, mut memory) = (Figure::new("ms"), Figure::new("ms"), Figure::new("KiB"));
     for _ in 0..bench.runs {
-        let server = bench.cores.server.clone();
-        let (subject, place) = bench.start(Kind::Kaipan, SIZE, &server)?;
+        let (kaipan, place) = bench.start_to_weigh(SIZE)?;
         let mut fleet = bench.fleet()?;
         fleet.connect(&place, Transport::WebSocket, AWAKE, 5_000)?;
         fleet.connect(&place.after(AWAKE), Transport::WebSocket, ASLEEP, 5_000)?;
         before.push(taps(&mut fleet, 0)?.percentile_ms(0.99));
-        let resident = resident_bytes(subject.process_id())?;
+        let resident = resident_bytes(kaipan.process_id())?;
         fleet.stall(ASLEEP, BOARDS)?;
         pause(Duration::from_secs(1));
-        let grown = resident_bytes(subject.process_id())?.saturating_sub(resident);
+        let grown = resident_bytes(kaipan.process_id())?.saturating_sub(resident);
         memory.push(grown as f64 / f64::from(ASLEEP) / 1_024.0);
         after.push(taps(&mut fleet, 2_000)?.percentile_ms(0.99));
     }
