@@ -135,7 +135,9 @@ impl Template {
         import(folder, "price-list", &file, &source)?;
         let server = Kaipan::serve(folder, cores, Freed::Kept)?;
         let mut desk = server.desk()?;
-        let wanted = json!({ "buyers": size.buyers, "start_in_s": 1, "open_for_s": 20 * 86_400 });
+        // Copying takes its time, and a start that has passed by then is refused.
+        let start_in_s = 1 + size.units / 20_000;
+        let wanted = json!({ "buyers": size.buyers, "start_in_s": start_in_s, "open_for_s": 20 * 86_400 });
         let path = format!("/api/v1/openings/{source}/rehearsals");
         let copy = desk.post(&path, &wanted)?.json("making a rehearsal")?;
         let opening = copy["id"].as_str().during("the rehearsal's id")?.to_owned();

@@ -12,7 +12,7 @@ use crate::load::Transport;
 use crate::stats::{Bound, Figure, number};
 
 /// As many units as the fastest run takes winners, and more.
-pub const SIZE: Size = Size { units: 48_000, buyers: 2_000 };
+pub const SIZE: Size = Size { units: 96_000, buyers: 2_000 };
 pub const WIN_PERCENT: u32 = 6;
 const SIZES_FULL: &[u32] = &[64, 256, 1_000];
 const SIZES_SHORT: &[u32] = &[256, 1_000];
@@ -41,7 +41,7 @@ impl Rate {
 
 /// One closed loop against one of them, from a fresh start.
 pub fn once(bench: &mut Bench, kind: Kind, transport: Transport, connections: u32) -> Outcome<Measured> {
-    let (warm_ms, run_ms) = bench.of((1_000, 4_000), (500, 2_500));
+    let (warm_ms, run_ms) = bench.of((500, 3_500), (500, 2_500));
     let run = Loop { warm_ms, run_ms, first_unit: 0, units: SIZE.units, win_percent: WIN_PERCENT };
     once_of(bench, kind, transport, connections, (SIZE, run))
 }
