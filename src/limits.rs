@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Prepared statements kept per database connection: those over many rows in each of their sizes, and all others.
 pub const STATEMENT_CACHE: usize = 512;
+/// Pages of the write-ahead log (16 MiB) before SQLite writes them back into the database. The same pages change again and
+/// again in a burst, and each is written back once.
+pub const WAL_PAGES: u32 = 4_000;
 /// Connections that read SQLite while its one writer writes.
 pub const SQLITE_READERS: u32 = 4;
 /// Connections to Postgres: opened before the start, and at most.

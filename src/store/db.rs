@@ -70,6 +70,9 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
+            // What a statement of many rows may have to take back is kept in memory, not in a file.
+            .pragma("temp_store", "memory")
+            .pragma("wal_autocheckpoint", limits::WAL_PAGES.to_string())
             .statement_cache_capacity(limits::STATEMENT_CACHE);
         let writer = SqlitePoolOptions::new()
             .min_connections(1)
