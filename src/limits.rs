@@ -7,6 +7,8 @@ pub const STATEMENT_CACHE: usize = 512;
 /// Pages of the write-ahead log (16 MiB) before SQLite writes them back into the database. The same pages change again and
 /// again in a burst, and each is written back once.
 pub const WAL_PAGES: u32 = 4_000;
+/// Pages that SQLite's one writer keeps: the indexes of a large roster, which every part of an import goes through again.
+pub const WRITER_CACHE_KIB: u32 = 65_536;
 /// Connections that read SQLite while its one writer writes.
 pub const SQLITE_READERS: u32 = 4;
 /// Connections to Postgres: opened before the start, and at most.

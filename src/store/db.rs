@@ -82,7 +82,7 @@ impl Db {
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(options.clone());
+            .connect_with(options.clone().pragma("cache_size", format!("-{}", limits::WRITER_CACHE_KIB)));
         // After a crash this reads the write-ahead log again.
         let writer = stage("opening the database", writer).await?;
         stage("migrating the database", MIGRATIONS.run(&writer)).await.map_err(schema_error)?;
