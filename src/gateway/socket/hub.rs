@@ -70,8 +70,8 @@ pub struct Io {
 pub struct Hub {
     pub(super) gateway: Arc<Gateway>,
     pub(super) open: Arc<Open>,
-    /// The one board that sockets are shown. No socket is shown a board newer than the events it has been told, or it
-    /// would see its own home as somebody's before it hears that it is its own. The opening's own board runs ahead of
+    /// The one board that sockets are shown. Once greeted, no socket is shown a board newer than the events it has been
+    /// told, or it would see its own home as somebody's before it hears that it is its own. The opening's own board runs ahead of
     /// the events that still wait here; this one goes on behind them, with the ticks.
     pub(super) shown: Arc<Snapshot>,
     pub(super) meters: Meters,
@@ -179,10 +179,6 @@ impl Hub {
                         Err(RecvError::Lagged(_)) => self.each(&mut io, |hub, id| hub.tell(id, Item::Device)).await,
                     }
                 }
-                tick = sources.ticks.recv() => {
-                    self.wake();
-                    self.tell_tick(&mut io, tick, &mut sources).await;
-                }
                 Some(told) = inbox.recv() => {
                     self.wake();
                     match told {
@@ -201,6 +197,11 @@ impl Hub {
                         self.wake();
                         self.leave(&mut io, Duration::ZERO).await;
                     }
+                }
+                // Behind all that is short: one board may be due when the last member has the one before it.
+                tick = sources.ticks.recv() => {
+                    self.wake();
+                    self.tell_tick(&mut io, tick, &mut sources).await;
                 }
                 ready = io.poll.readable_mut() => {
                     let Ok(mut ready) = ready else { return };

@@ -41,7 +41,7 @@ fn gathered(first: Arc<Tick>, ticks: &mut Receiver<Arc<Tick>>) -> Result<Arc<Tic
     }
 }
 
-/// Whether to ask again what was not ready.
+/// Whether to ask again what was not ready. Relaxed: it is read by whom it wakes, and says nothing of other memory.
 #[derive(Default)]
 struct Again(AtomicBool);
 
@@ -131,8 +131,12 @@ impl Hub {
         let tick = first.and_then(|tick| gathered(tick, &mut sources.ticks));
         let board = match &tick {
             Ok(tick) => Arc::clone(&tick.board),
-            // Taken before the events are caught up with, so that none behind it is missed.
-            Err(RecvError::Lagged(_)) => self.open.live.board().snapshot(),
+            Err(RecvError::Lagged(_)) => {
+                // The ticks that are left are older than the board that makes up for the lost ones, which is taken before
+                // the events are caught up with, so that none behind it is missed.
+                sources.ticks = sources.ticks.resubscribe();
+                self.open.live.board().snapshot()
+            }
             Err(RecvError::Closed) => return self.leave(io, Duration::ZERO).await,
         };
         self.catch_up(io, &mut sources.events).await;
@@ -267,7 +271,7 @@ impl Hub {
             }
         }
         if member.line.is_free() {
-            // It has read all there was, which is as good as a word of its own.
+            // The kernel took the rest: so much was read meanwhile, which is as good as a word of its own.
             member.heard_at = self.now;
             if member.closing.is_some() {
                 self.end_stream(member);
