@@ -27,7 +27,8 @@ use crate::http::token::TokenKey;
 use crate::identity::{BuyerError, BuyerRates, Buyers, Rate, Staff, StaffError, keep_up};
 use crate::limits;
 use crate::messaging::{Outbox, Sender};
-use crate::opening::{Openings, RecoverError};
+use crate::opening::{Openings, RecoverError, prepare};
+use crate::store::Db;
 use crate::telemetry::{self, Metrics, stage};
 
 use data::{OpenData, OpenError};
@@ -94,7 +95,7 @@ async fn run(config: &Config, clock: Clock, metrics: Metrics) -> Result<(), Serv
     let staff = doors.open_staff(config, console)?;
     let buyers = doors.open_buyers(config, &gateway)?;
     load.reach(LoadDoors { buyers: buyers.address, staff });
-    tokio::spawn(forget_the_past(Arc::clone(&gateway)));
+    tokio::spawn(forget_the_past(Arc::clone(&gateway), services.data.db.clone()));
     tracing::info!(buyers = %buyers.address, %staff, "doors are open");
 
     // Until here a request for an opening hears NOT_READY: a pick must not be answered from an empty memory.
@@ -203,13 +204,16 @@ async fn follow_publications(openings: Openings, embedded: bool) {
     }
 }
 
-/// What the gateway keeps of those who went.
-async fn forget_the_past(gateway: Arc<Gateway>) {
+/// What the gateway keeps of those who went, and what imports that were cut off left in the database.
+async fn forget_the_past(gateway: Arc<Gateway>, db: Db) {
     let mut ticks = tokio::time::interval(FORGET_PERIOD);
     loop {
         ticks.tick().await;
         gateway.addresses.forget_idle();
         gateway.forget_stopped();
+        if let Err(error) = prepare::sweep(&db).await {
+            tracing::warn!(%error, "what imports left could not be removed; it is tried again");
+        }
     }
 }
 

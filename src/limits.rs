@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Prepared statements kept per database connection: those over many rows in each of their sizes, and all others.
+/// Prepared statements kept per database connection: those over many rows come in up to nineteen sizes each.
 pub const STATEMENT_CACHE: usize = 512;
 /// Pages of the write-ahead log (16 MiB) before SQLite writes them back into the database. The same pages change again and
 /// again in a burst, and each is written back once.
@@ -146,7 +146,8 @@ pub const CO_BUYERS_MAX: usize = 10;
 /// Homes that one registration may pick.
 pub const QUOTA_HOME_MAX: i64 = 99;
 
-/// Rows of one transaction of an import: picks wait for one such part of SQLite's one writer at most.
+/// Rows of one transaction of an import: picks wait for one such part of SQLite's one writer at most. (But a publication
+/// that meets an import undoes all of it in its own transaction.)
 pub const IMPORT_PART_ROWS: usize = 256;
 
 /// An import of which nothing was heard for so long is dead, and what it wrote is removed.

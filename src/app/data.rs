@@ -50,7 +50,7 @@ impl OpenData {
             None => Db::open_sqlite(&data.dir, clock).await?,
         };
         stage("comparing the keyring with the database", bind_keyring(&db, &vault, now)).await?;
-        stage("removing imports that were cut off", prepare::sweep(&db)).await?;
+        stage("marking imports that were cut off", prepare::bury_cut_off(&db)).await?;
         Ok(Self { db, vault, _lock: lock })
     }
 }

@@ -31,7 +31,8 @@ use crate::limits;
 use grid::Sheet;
 
 pub use apply::{
-    ImportError, ImportOptions, Importer, Registration, seal_roster, sweep, withdraw, write_roster,
+    ImportError, ImportOptions, Importer, Registration, bury_cut_off, seal_roster, sweep, withdraw,
+    write_roster,
 };
 pub use price_list::UnitRow;
 pub use problem::{FileProblem, Located, Reading, Reason, RowProblem, RowRef};

@@ -26,7 +26,7 @@ use crate::vault::{Vault, VaultError};
 
 pub use registrations::{Registration, seal_roster, write as write_roster};
 use stage::{List, Stage, is_busy};
-pub use stage::{sweep, withdraw};
+pub use stage::{bury_cut_off, sweep, withdraw};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ImportOptions {
@@ -230,6 +230,14 @@ impl Importer<'_> {
     }
 }
 
+/// An ordinal that has become somebody else's is not overwritten, and shows in the count.
+fn all_written<R>(written: u64, rows: &[R]) -> Result<(), StoreError> {
+    if usize::try_from(written).is_ok_and(|written| written == rows.len()) {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt(format!("{} rows to import, {written} written", rows.len())))
+}
+
 /// An import whose caller is gone (a browser closed in the middle) removes what it wrote.
 struct Abandoned {
     db: Db,
@@ -247,7 +255,7 @@ impl Drop for Abandoned {
         let (db, opening, by) = (self.db.clone(), self.opening.clone(), std::mem::take(&mut self.by));
         runtime.spawn(async move {
             if let Err(error) = (Stage { opening: &opening, by: &by }).clear(&db).await {
-                tracing::warn!(%opening, %error, "an import left something behind; it goes with the next start");
+                tracing::warn!(%opening, %error, "an import left something behind; it goes with the next sweep");
             }
         });
     }

@@ -9,7 +9,7 @@ use super::super::report::{Effect, ImportReport};
 use super::super::{Reading, RosterRow};
 use super::record::{Record, Sealed, Stored};
 use super::stage::{List, Stage};
-use super::{Draft, ImportError, ImportOptions, Importer, Plan, Row, aside, draft};
+use super::{Draft, ImportError, ImportOptions, Importer, Plan, Row, all_written, aside, draft};
 use crate::domain::ids::{OpeningId, OrgId, RowId};
 use crate::limits;
 use crate::store::{Reader, StoreError, Tx, execute_rows, fetch_all};
@@ -191,7 +191,7 @@ pub async fn write(
     org: &OrgId,
     rows: &[Registration],
 ) -> Result<(), StoreError> {
-    execute_rows!(
+    let written = execute_rows!(
         tx,
         rows,
         "INSERT INTO registration (opening_id, ord, org_id, id, code, name_sealed, document_kind,
@@ -206,7 +206,8 @@ pub async fn write(
              proxy_sealed = excluded.proxy_sealed, consultant = excluded.consultant,
              group_name = excluded.group_name, lot_number = excluded.lot_number,
              quota_home = excluded.quota_home, earnest_fen = excluded.earnest_fen,
-             remarks_sealed = excluded.remarks_sealed",
+             remarks_sealed = excluded.remarks_sealed
+         WHERE registration.id = excluded.id",
         [],
         |Registration { ord, id, record, sealed }| [
             opening,
@@ -232,7 +233,7 @@ pub async fn write(
             &sealed.remarks
         ]
     );
-    Ok(())
+    all_written(written, rows)
 }
 
 /// A roster that no file brought, as it is written into an empty opening.

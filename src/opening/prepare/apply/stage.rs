@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Rows behind the mark are nobody's yet, and of a row that is overwritten readers see what was set aside
-//! (`migrations/0003_imports.sql`, `0004_aside.sql`). What is cut off in the middle is undone by the next start, or by
-//! the next import once the cut-off one counts as dead.
+//! (`migrations/0003_imports.sql`, `0004_aside.sql`). What is cut off in the middle counts as dead
+//! from the next start on, or after a minute of silence; the gateway's upkeep then undoes it, or the next import.
 
 use super::{Draft, aside};
 use crate::domain::ids::OpeningId;
@@ -176,12 +176,22 @@ pub(super) async fn is_busy(db: &Db, opening: &OpeningId) -> Result<bool, StoreE
     Ok(false)
 }
 
-/// Undoes what cut-off imports left. At a start, before anybody imports: in the embedded database every mark is such a
-/// one, on Postgres those of which nothing is heard any more.
+/// At a start, before anybody imports: in the embedded database every mark is of an import that was cut off. What it wrote
+/// is hidden already, so a start does not wait for it to be undone.
+pub async fn bury_cut_off(db: &Db) -> Result<(), StoreError> {
+    if !db.is_sqlite() {
+        return Ok(());
+    }
+    let mut tx = db.begin(Priority::Bulk).await?;
+    execute!(tx, "UPDATE opening SET staged_until = 0 WHERE staged_by IS NOT NULL")?;
+    tx.commit().await
+}
+
+/// Undoes, in parts, what imports wrote of which nothing is heard any more, and forgets what shown ones set aside.
 pub async fn sweep(db: &Db) -> Result<(), StoreError> {
     let now = db.now().await?;
     for (opening, by, until) in marks(db, None).await? {
-        if db.is_sqlite() || until < now {
+        if until < now {
             tracing::info!(%opening, "an import was cut off; undoing what it had written");
             Stage { opening: &opening, by: &by }.clear(db).await?;
         }

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::super::report::{Change, Effect, ImportReport};
 use super::super::{Reading, UnitRow, place};
 use super::stage::{List, Stage};
-use super::{Draft, ImportError, ImportOptions, Importer, Plan, Row, aside, draft};
+use super::{Draft, ImportError, ImportOptions, Importer, Plan, Row, all_written, aside, draft};
 use crate::domain::area::AreaCenti;
 use crate::domain::ids::{OpeningId, PropertyId};
 use crate::domain::kind::UnitKind;
@@ -231,7 +231,7 @@ impl Row for Unit {
                 &row.room
             ]
         );
-        execute_rows!(
+        let written = execute_rows!(
             tx,
             rows,
             "INSERT INTO unit (opening_id, ord, org_id, property_id, kind, building, section, floor, room, layout,
@@ -241,7 +241,8 @@ impl Row for Unit {
                  floor = excluded.floor, room = excluded.room, layout = excluded.layout, facing = excluded.facing,
                  gross_area_centi = excluded.gross_area_centi, inner_area_centi = excluded.inner_area_centi,
                  unit_price_fen = excluded.unit_price_fen, total_fen = excluded.total_fen,
-                 remarks = excluded.remarks",
+                 remarks = excluded.remarks
+             WHERE unit.property_id = excluded.property_id",
             [],
             |Unit { ord, property, row, .. }| [
                 opening,
@@ -262,6 +263,6 @@ impl Row for Unit {
                 &row.remarks
             ]
         );
-        Ok(())
+        all_written(written, rows)
     }
 }

@@ -239,6 +239,29 @@ async fn what_a_shown_import_had_set_aside_goes_with_the_next_start() {
         .unwrap()
     };
     assert_eq!(aside_and_shown().await, (1, 1, 600_000));
+    bury_cut_off(&desk.db).await.unwrap();
     sweep(&desk.db).await.unwrap();
     assert_eq!(aside_and_shown().await, (0, 1, 600_000));
+}
+
+/// An ordinal that is another registration's by now would put one person's sealed data under another's code.
+///
+/// Seen red: an upsert without its condition.
+#[tokio::test]
+async fn a_row_is_never_written_over_another_one() {
+    let desk = Desk::new().await;
+    let sealed = |text: &str| {
+        let text = format!("认筹编号,姓名,证件类型,证件号码,手机号,资格审核\n{text}");
+        let rows = read_roster(text.as_bytes(), "名单.csv").unwrap().rows;
+        let rows: Vec<RosterRow> = rows.into_iter().map(|row| row.value).collect();
+        seal_roster(&desk.vault, &rows, 1).unwrap()
+    };
+    let org = OrgId::default_org();
+    let mut tx = desk.db.begin(Priority::Bulk).await.unwrap();
+    let first = sealed("A1,甲,护照,E90000001,13900000001,通过\n");
+    write_roster(&mut tx, &desk.opening, &org, &first).await.unwrap();
+    write_roster(&mut tx, &desk.opening, &org, &first).await.unwrap();
+    let other = sealed("B1,乙,护照,E90000002,13900000002,通过\n");
+    let refused = write_roster(&mut tx, &desk.opening, &org, &other).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
 }

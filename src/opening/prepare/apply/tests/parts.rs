@@ -109,6 +109,7 @@ async fn a_cut_off_import_is_never_seen_and_goes_with_the_next_start() {
     let busy = desk.importer().roster(&desk.opening, roster_of(1), STORE).await.unwrap_err();
     assert_eq!(busy.code(), "SLOW_DOWN");
 
+    bury_cut_off(&desk.db).await.unwrap();
     sweep(&desk.db).await.unwrap();
     assert_eq!(desk.written_and_shown().await, (1, 1));
     let report = desk.importer().roster(&desk.opening, roster_of(1_000), STORE).await.unwrap();
