@@ -70,9 +70,6 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
-            // What a statement of many rows may have to take back is kept in memory, not in a file.
-            .pragma("temp_store", "memory")
-            .pragma("wal_autocheckpoint", limits::WAL_PAGES.to_string())
             .statement_cache_capacity(limits::STATEMENT_CACHE);
         let writer = SqlitePoolOptions::new()
             .min_connections(1)
@@ -82,7 +79,14 @@ impl Db {
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(options.clone().pragma("cache_size", format!("-{}", limits::WRITER_CACHE_KIB)));
+            .connect_with(
+                options
+                    .clone()
+                    .pragma("cache_size", format!("-{}", limits::WRITER_CACHE_KIB))
+                    .pragma("wal_autocheckpoint", limits::WAL_PAGES.to_string())
+                    // What a statement of many rows may have to take back is kept in memory, not in a file.
+                    .pragma("temp_store", "memory"),
+            );
         // After a crash this reads the write-ahead log again.
         let writer = stage("opening the database", writer).await?;
         stage("migrating the database", MIGRATIONS.run(&writer)).await.map_err(schema_error)?;

@@ -34,7 +34,7 @@ pub struct Group {
 struct Script<'a> {
     facts: &'a Facts,
     /// Where to begin looking for a free place; it decides nothing.
-    quotas: &'a Inventory,
+    inventory: &'a Inventory,
     tx: &'a mut LedgerTx,
     head: Head,
     now: Micros,
@@ -45,14 +45,14 @@ struct Script<'a> {
 pub async fn run(
     tx: &mut LedgerTx,
     facts: &Facts,
-    quotas: &Inventory,
+    inventory: &Inventory,
     epoch: i64,
     commands: &[Command],
     picks: &[Pick],
 ) -> Result<Option<Group>, StoreError> {
     let Some(head) = tx.take_head(epoch).await? else { return Ok(None) };
     let now = tx.now(&head).await?;
-    let mut script = Script { facts, quotas, tx, head, now, recorded: Vec::new() };
+    let mut script = Script { facts, inventory, tx, head, now, recorded: Vec::new() };
     let before = script.head.clone();
     // Commands first: what they free, a pick of the same group may take.
     let mut ended = Vec::with_capacity(commands.len());

@@ -37,15 +37,15 @@ struct Seeker<'w> {
 }
 
 impl Seeker<'_> {
-    /// All of the holder's places in turn, from the first one on and round.
+    /// All of the holder's places in turn, from the first one on and round; `tried` is below their number.
     fn place(&self, tried: u32) -> NewPlace {
-        let place = (u64::from(self.first) + u64::from(tried)) % u64::from(self.holder.limit.max(1));
+        let limit = u32::from(self.holder.limit);
         NewPlace {
             claim: self.claim.clone(),
             holder_kind: self.holder.kind.as_str(),
             holder: self.holder.name.clone(),
             class: self.class.as_str(),
-            place: i64::try_from(place).unwrap_or(i64::MAX),
+            place: i64::from((self.first % limit + tried) % limit),
         }
     }
 }
@@ -280,7 +280,7 @@ impl Script<'_> {
                     // Of one holder's claims in this group each begins a place further.
                     let first = before
                         .entry((holder.index, *class))
-                        .or_insert_with(|| self.quotas.quota(holder.index, class.class()).used);
+                        .or_insert_with(|| self.inventory.quota(holder.index, class.class()).used);
                     open.push(Seeker { claim, class: *class, holder, first: *first });
                     *first = first.saturating_add(1);
                 }

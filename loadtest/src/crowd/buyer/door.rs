@@ -150,7 +150,14 @@ impl HttpDoor {
             Send::Ask => self.doors.buyer_post(&format!("/picks/{}/ask", tap.key)),
         };
         match fetch::<Answer>(request.bearer_auth(&self.token)).await {
-            Ok(answer) => Some(Heard::Answer(answer)),
+            Ok(answer) if answer.key() == tap.key => Some(Heard::Answer(answer)),
+            Ok(answer) => {
+                tracing::warn!(
+                    key = answer.key(),
+                    "the server answered another tap than the one it was asked"
+                );
+                Some(Heard::Error)
+            }
             Err(Failure::Silent(_)) => {
                 // A server that is away refuses at once, so the pause that a socket gets for nothing is made here.
                 sleep(AWAY_PAUSE).await;
