@@ -9,12 +9,19 @@
 # Everything it starts it ends, and its data is in a temporary folder of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/parts.sh
+source scripts/parts.sh
 
 scenario=burst
 if [ $# -gt 0 ] && [[ "$1" != --* ]]; then scenario=$1; shift; fi
 profile=${KAIPAN_LOAD_PROFILE:-release}
 # bash 3.2 takes an empty array for an unset variable, hence the `+` wherever one may be empty.
-flags=(); [ "$profile" = debug ] || flags=(--release)
+flags=()
+if [ "$profile" != debug ]; then
+  flags=(--release)
+  # The release binary holds the pages.
+  web_pages
+fi
 cargo build ${flags[@]+"${flags[@]}"} --locked --bin kaipan --bin kaipan-loadtest --package kaipan --package kaipan-loadtest
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target"

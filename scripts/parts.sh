@@ -22,6 +22,16 @@ web_modules() {
   cp web/package-lock.json "$stamp"
 }
 
+# The pages in web/dist. Building them anew makes cargo link anew, so only when a source is newer than the last build.
+web_pages() {
+  web_modules
+  local built=web/node_modules/.kaipan-built
+  [ -f "$built" ] && [ -f web/dist/demo/index.html ] &&
+    [ -z "$(find web \( -name node_modules -o -name dist \) -prune -o -type f -newer "$built" -print -quit)" ] && return 0
+  (cd web && npm run --silent build)
+  touch "$built"
+}
+
 part_format() { cargo fmt --all --check; }
 
 part_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }

@@ -123,7 +123,7 @@ pub async fn done(request: RequestBuilder) -> Result<(), Failure> {
 
 async fn send(request: RequestBuilder) -> Result<Vec<u8>, Failure> {
     // Without its address, which may carry a phone: failures end up in a log beside the data.
-    let silent = |error: reqwest::Error| Failure::Silent(error.without_url().to_string());
+    let silent = |error: reqwest::Error| Failure::Silent(with_cause(&error.without_url()));
     let response = request.send().await.map_err(silent)?;
     let status = response.status();
     let body = response.bytes().await.map_err(silent)?;
@@ -131,6 +131,15 @@ async fn send(request: RequestBuilder) -> Result<Vec<u8>, Failure> {
         return Ok(body.to_vec());
     }
     Err(refusal(status, &body))
+}
+
+/// The error, and what it comes down to: "connection refused" stands at the end of a chain.
+fn with_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    format!("{error}: {cause}")
 }
 
 fn refusal(status: StatusCode, body: &[u8]) -> Failure {
