@@ -5,8 +5,8 @@
 #   make check     the quick loop while writing: format, lints, unit tests, types
 #   make test      every check there is, on real databases and in a real browser; CI runs exactly this
 #                  one part alone:  make test PARTS="clippy it-postgres"
-#   make soak      for a night: more seeds in the simulator, more kills, thousands of hostile clients;
-#                  KAIPAN_SIM_SEEDS, KAIPAN_SOAK_KILLS
+#   make soak      for a night: more seeds in the simulator, more kills, thousands of hostile clients, faults of Redis,
+#                  Postgres and gateways under thousands of buyers; KAIPAN_SIM_SEEDS, KAIPAN_SOAK_KILLS, KAIPAN_SOAK_CHAOS
 #   make load      10,000 buyers tap within a tenth of a second, every answer audited; report in target/load/
 #                  another scenario, other flags:  make load ARGS="ramp --buyers 2000"
 #   make bench     the figures beside their baselines, in short; one row alone:  make bench ARGS="--rows hall"
@@ -33,7 +33,7 @@ test:
 
 soak:
 	@scripts/prepare.sh test
-	@scripts/test.sh soak-sim soak-kill soak-hostile
+	@scripts/test.sh soak-sim soak-kill soak-hostile soak-chaos
 
 load:
 	@scripts/prepare.sh run

@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => return Err("give all three numbers, or none".into()),
     };
     let database_url = std::env::var("KAIPAN_DATABASE_URL").ok();
-    let data = Data { dir: dir.into(), database_url, keyring: Some(keyring.into()) };
+    let data = Data { dir: dir.into(), database_url, keyring: Some(keyring.into()), backup: None };
     println!("{}", fill(&data, size).await?);
     Ok(())
 }

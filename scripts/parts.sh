@@ -1,7 +1,7 @@
 # The parts of the test run, one function each; sourced by scripts/test.sh. Each runs from the repository's root with
 # `set -e`, prints what it likes, and fails by its exit status.
 
-all_parts=(format types web-unit web-build web-size clippy licences alerts tree unit sim loom it-sqlite it-postgres browser)
+all_parts=(format types web-unit web-build web-size clippy licences alerts compose tree unit sim loom it-sqlite it-postgres browser)
 quick_parts=(format clippy tree unit types web-unit)
 
 # Parts whose log holds test counts; of the others only the exit status counts.
@@ -51,7 +51,15 @@ part_alerts() {
   "$promtool" check rules "$queries"
 }
 
-# The picture of the layers, and tidiness; no server, no network.
+# Compose itself reads docker-compose.yml; it needs no engine for that. scripts/prepare.sh brings it where it is missing, and
+# where it is still missing this fails. tests/tree/deploy looks at what Compose does not know.
+part_compose() {
+  local compose=(docker compose)
+  docker compose version 2>/dev/null || { compose=(docker-compose) && docker-compose version; }
+  "${compose[@]}" -f docker-compose.yml config --quiet
+}
+
+# The picture of the layers, the files of a deployment, and tidiness; no server, no network.
 part_tree() { cargo nextest run --locked --test tree; }
 
 # Unit, model and property tests of every crate, each test in a process of its own.
@@ -122,6 +130,16 @@ part_soak_sim() {
 part_soak_hostile() {
   binaries
   KAIPAN_HOSTILE=full cargo test --locked --test it -- hostile --include-ignored --skip server_process --test-threads 1
+}
+
+# The crowds of tests/it/chaos in the numbers of an opening, each case alone on the machine, over and over.
+part_soak_chaos() {
+  local round
+  binaries
+  for round in $(seq "${KAIPAN_SOAK_CHAOS:-3}"); do
+    echo "repetition $round"
+    KAIPAN_CHAOS=full cargo test --locked --test it -- chaos_ --test-threads 1
+  done
 }
 
 # Each repetition is ten kills on each database, with a seed of its own.

@@ -4,7 +4,7 @@
 #   scripts/prepare.sh run     what `make run` needs: Rust, node, a C compiler
 #   scripts/prepare.sh check   … and cargo-nextest
 #   scripts/prepare.sh bench   what `make bench` needs: Rust, a C compiler, Postgres, Redis
-#   scripts/prepare.sh test    … and Chromium, a CJK font, Postgres, Redis, promtool, cargo-deny
+#   scripts/prepare.sh test    … and Chromium, a CJK font, Postgres, Redis, nginx, Compose, openssl, promtool, cargo-deny
 #
 # Rust and node are the reader's own choice of version manager, so they are only checked. What else is missing is
 # installed on Debian (as root, or through sudo) and named; elsewhere one line says what to install.
@@ -67,23 +67,30 @@ install_packages() {
     die "apt-get could not install: $wanted"
 }
 
-# Taken out of Debian's package and not installed with it: that would start a Prometheus on this machine.
-get_promtool() {
-  have promtool || [ -x target/tools/promtool ] && return 0
-  [ -f /etc/debian_version ] && have apt-get || die "please install promtool (it comes with Prometheus)"
-  echo "kaipan: taking promtool out of Debian's package prometheus"
-  local wanted=promtool
-  mkdir -p target/tools/prometheus
+# get_program PROGRAM PACKAGE PATH VERSION-FLAG: taken out of Debian's package into target/tools and not installed with it: that would start a
+# Prometheus, or an nginx on port 80, on this machine.
+get_program() {
+  local wanted=$1 package=$2 path=$3 version=$4
+  have "$wanted" || [ -x "/usr/sbin/$wanted" ] || [ -x "target/tools/$wanted" ] && return 0
+  [ -f /etc/debian_version ] && have apt-get || die "please install $wanted (it comes with $package)"
+  echo "kaipan: taking $wanted out of Debian's package $package"
+  mkdir -p "target/tools/$package"
   (
-    cd target/tools/prometheus
+    cd "target/tools/$package"
     # On a machine that never looked the package up, or not lately, its list comes first.
-    apt-get download -qq prometheus 2>/dev/null || { apt_get update -qq && apt-get download -qq prometheus; } ||
-      die "could not fetch Debian's package prometheus; please install promtool"
-    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 ./usr/bin/promtool
-    mv promtool ..
+    apt-get download -qq "$package" 2>/dev/null || { apt_get update -qq && apt-get download -qq "$package"; } ||
+      die "could not fetch Debian's package $package; please install $wanted"
+    dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x --strip-components=3 "./$path"
+    # Its libraries are not taken along, so it says here and not in a test that one is missing.
+    "./$wanted" "$version" >/dev/null 2>&1 || die "$wanted of Debian's package $package does not start; please install $package"
   )
-  rm -r target/tools/prometheus
+  mv "target/tools/$package/$wanted" "target/tools/$wanted.new"
+  rm -r "target/tools/$package"
+  mv "target/tools/$wanted.new" "target/tools/$wanted"
 }
+
+# Compose reads docker-compose.yml without an engine: Docker's own plugin, or Debian's package.
+have_compose() { docker compose version >/dev/null 2>&1 || docker-compose version >/dev/null 2>&1; }
 
 # cargo tool NAME, version requirement $2: compiled once into CARGO_HOME/bin, where cargo finds it.
 cargo_tool() {
@@ -115,6 +122,10 @@ if [ "$purpose" = test ] || [ "$purpose" = bench ]; then
   have_postgres || want postgresql
   have redis-server || want redis-server
 fi
+if [ "$purpose" = test ]; then
+  have_compose || want docker-compose
+  have openssl || want openssl
+fi
 install_packages
 
 if [ "$purpose" != run ] && [ "$purpose" != bench ]; then
@@ -124,5 +135,6 @@ if [ "$purpose" != run ] && [ "$purpose" != bench ]; then
 fi
 if [ "$purpose" = test ]; then
   cargo_tool deny '^0.20'
-  get_promtool
+  get_program promtool prometheus usr/bin/promtool --version
+  get_program nginx nginx usr/sbin/nginx -v
 fi

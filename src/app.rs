@@ -7,6 +7,8 @@ mod figures;
 mod files;
 #[doc(hidden)]
 pub mod fill;
+mod speaker;
+mod surroundings;
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,6 +19,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
+use crate::cluster::Link;
 use crate::config::Config;
 use crate::console::{self, Console, LoadDoors, LoadRuns};
 use crate::domain::time::{Clock, Micros};
@@ -28,12 +31,14 @@ use crate::identity::{BuyerError, BuyerRates, Buyers, Rate, Staff, StaffError, k
 use crate::limits;
 use crate::messaging::{Outbox, Sender};
 use crate::opening::{Openings, RecoverError, prepare};
+use crate::status;
 use crate::store::Db;
 use crate::telemetry::{self, Metrics, stage};
 
 use data::{OpenData, OpenError};
 use doors::{Doors, origins};
 use figures::Figures;
+use speaker::Speaker;
 
 /// How soon a gateway hears of an opening that another one published. Buyers wait minutes for the start, not this.
 const FOLLOW_PUBLICATIONS_PERIOD: Duration = Duration::from_millis(500);
@@ -82,6 +87,7 @@ pub fn serve_by(config: &Config, clock: Clock) -> Result<(), ServeError> {
 
 async fn run(config: &Config, clock: Clock, metrics: Metrics) -> Result<(), ServeError> {
     let services = Services::build(config, clock).await?;
+    surroundings::look(&services.data.db, &services.clock, !config.redis.is_empty()).await;
     let drain = Drain::default();
     services.start_upkeep(&metrics, &drain);
 
@@ -97,11 +103,25 @@ async fn run(config: &Config, clock: Clock, metrics: Metrics) -> Result<(), Serv
     load.reach(LoadDoors { buyers: buyers.address, staff });
     tokio::spawn(forget_the_past(Arc::clone(&gateway), services.data.db.clone()));
     tracing::info!(buyers = %buyers.address, %staff, "doors are open");
+    let speaker = Speaker::start(speaker::Parts {
+        db: services.data.db.clone(),
+        clock: services.clock.clone(),
+        openings: services.openings.clone(),
+        gateway: Arc::clone(&gateway),
+        readiness: doors.readiness.clone(),
+        drain: doors.drain.clone(),
+        links: services.links.clone(),
+        redis_lost: config.redis_lost,
+        name: config.gateway_name.clone(),
+        buyers_door: buyers.address.to_string(),
+        staff_door: staff.to_string(),
+    });
 
     // Until here a request for an opening hears NOT_READY: a pick must not be answered from an empty memory.
     services.openings.reconcile().await?;
     tokio::spawn(follow_publications(services.openings.clone(), services.data.db.is_sqlite()));
     doors.readiness.ready();
+    speaker.nudge();
     tracing::info!(openings = services.openings.list().len(), "ready");
 
     stop_signal().await?;
@@ -112,6 +132,7 @@ async fn run(config: &Config, clock: Clock, metrics: Metrics) -> Result<(), Serv
         tracing::warn!("some clients did not leave in time");
     }
     buyers.ended().await;
+    speaker.gone().await;
     services.data.db.close().await;
     Ok(())
 }
@@ -125,6 +146,8 @@ struct Services {
     buyers: Buyers,
     staff: Staff,
     openings: Openings,
+    /// One for each Redis that is set.
+    links: Vec<Link>,
 }
 
 impl Services {
@@ -132,13 +155,17 @@ impl Services {
         let data = OpenData::open(&config.data, clock.clone(), "kaipan serve").await?;
         let (db, vault) = (&data.db, &data.vault);
         let outbox = Outbox::new(db.clone(), Arc::clone(vault), Sender::Outbox);
+        let links: Vec<Link> = config.redis.iter().map(Link::start).collect();
+        // Any one will do, so long as it is the same at every gateway.
+        let link = || links.first().cloned();
         let rates = if config.crowd { crowd_rates() } else { BuyerRates::default() };
-        let buyers = Buyers::open(db.clone(), Arc::clone(vault), outbox.clone(), rates);
+        let buyers = Buyers::between(db.clone(), Arc::clone(vault), outbox.clone(), rates, link());
         let buyers = stage("reading who is signed in", buyers).await?;
-        let staff = stage("reading the staff", Staff::open(db.clone(), Arc::clone(vault))).await?;
-        let openings = Openings::new(db.clone(), Arc::clone(vault), clock.clone());
+        let staff = stage("reading the staff", Staff::between(db.clone(), Arc::clone(vault), link())).await?;
+        let openings =
+            Openings::between(db.clone(), Arc::clone(vault), clock.clone(), links.clone(), config.redis_lost);
         let started_at = clock.wall();
-        Ok(Self { data, clock, started_at, outbox, buyers, staff, openings })
+        Ok(Self { data, clock, started_at, outbox, buyers, staff, openings, links })
     }
 
     fn console(&self, config: &Config, gateway: &Arc<Gateway>, doors: &Doors, load: &LoadRuns) -> Console {
@@ -165,6 +192,7 @@ impl Services {
     fn figures(&self, config: &Config, gateway: &Arc<Gateway>, doors: &Doors) -> Figures {
         Figures {
             openings: self.openings.clone(),
+            db: self.data.db.clone(),
             buyers: self.buyers.clone(),
             gateway: Arc::clone(gateway),
             clock: self.clock.clone(),
@@ -204,7 +232,8 @@ async fn follow_publications(openings: Openings, embedded: bool) {
     }
 }
 
-/// What the gateway keeps of those who went, and what imports that were cut off left in the database.
+/// What the gateway keeps of those who went, what imports that were cut off left in the database, and gateways of
+/// yesterday.
 async fn forget_the_past(gateway: Arc<Gateway>, db: Db) {
     let mut ticks = tokio::time::interval(FORGET_PERIOD);
     loop {
@@ -213,6 +242,9 @@ async fn forget_the_past(gateway: Arc<Gateway>, db: Db) {
         gateway.forget_stopped();
         if let Err(error) = prepare::sweep(&db).await {
             tracing::warn!(%error, "what imports left could not be removed; it is tried again");
+        }
+        if let Err(error) = status::forget_old(&db).await {
+            tracing::warn!(%error, "rows of gateways that are gone could not be removed; it is tried again");
         }
     }
 }

@@ -1,18 +1,22 @@
 //! The settings: one struct, each value from the first that names it: flag, environment, file, default.
 
+mod backup;
+mod redis;
 mod warning;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::domain::network::Network;
 use crate::telemetry::LogFormat;
 
+pub use backup::BackupAt;
+pub use redis::RedisAt;
 pub use warning::Warning;
 
 /// What flags, environment or file may say; all of it optional. The names in the file are those of the fields.
@@ -73,6 +77,26 @@ pub struct Settings {
     #[arg(long, env = "KAIPAN_CROWD", num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     pub crowd: Option<bool>,
 
+    /// Between several gateways on one Postgres: redis://[user:password@]host[:port][/db], or
+    /// redis-sentinel://[user:password@]host[:port],host[:port]/service[?db=N]. Several Redis share the openings, so every
+    /// gateway names the same ones in the same order
+    #[arg(
+        long = "redis-url",
+        env = "KAIPAN_REDIS_URLS",
+        value_delimiter = ' ',
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub redis_urls: Option<Vec<String>>,
+
+    /// While Redis is lost: let picks go on to the database, so many a second, or hold them [default: continue]
+    #[arg(long, env = "KAIPAN_REDIS_LOST", value_enum)]
+    pub redis_lost: Option<RedisLost>,
+
+    /// What people call this gateway [default: the machine's name and the buyers' port]
+    #[arg(long, env = "KAIPAN_GATEWAY_NAME", value_name = "NAME")]
+    pub gateway_name: Option<String>,
+
     /// The load tool that the console may start in a rehearsal [default: kaipan-loadtest beside this program]
     #[arg(long, env = "KAIPAN_LOADTEST", value_name = "FILE")]
     pub loadtest: Option<PathBuf>,
@@ -101,6 +125,30 @@ pub struct DataSettings {
     /// The file with the keys, outside the data folder [default: keys.json in the user's configuration folder]
     #[arg(long, env = "KAIPAN_KEYRING", value_name = "FILE")]
     pub keyring: Option<PathBuf>,
+
+    /// Back SQLite up continuously into this folder, which is another machine's disk: what is answered lies there first.
+    /// (Postgres has its own ways: docs/operations.md)
+    #[arg(long, env = "KAIPAN_BACKUP_DIR", value_name = "FOLDER")]
+    pub backup_dir: Option<PathBuf>,
+
+    /// While the backup can not be written let commits wait, instead of going on without it
+    #[arg(long, env = "KAIPAN_BACKUP_STRICT", num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
+    pub backup_strict: Option<bool>,
+
+    /// How long SQLite's log grows before it is written back, for tests of what happens then
+    #[arg(long, env = "KAIPAN_BACKUP_LOG_KIB", value_name = "KIB", hide = true)]
+    pub backup_log_kib: Option<NonZeroU64>,
+}
+
+/// What becomes of picks while Redis, which was set, is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RedisLost {
+    /// From memory straight to the database, so many a second.
+    #[default]
+    Continue,
+    /// Asked to come back until Redis does.
+    Hold,
 }
 
 /// The settings as the program uses them.
@@ -115,6 +163,10 @@ pub struct Config {
     pub metrics_from: Vec<Network>,
     pub buyers_threads: usize,
     pub crowd: bool,
+    /// None: one gateway, or several that look into the database for each other's news.
+    pub redis: Vec<RedisAt>,
+    pub redis_lost: RedisLost,
+    pub gateway_name: String,
     /// `None`: beside this program.
     pub loadtest: Option<PathBuf>,
     pub log_format: LogFormat,
@@ -128,6 +180,8 @@ pub struct Data {
     pub database_url: Option<String>,
     /// `None`: the user's configuration folder, or the environment.
     pub keyring: Option<PathBuf>,
+    /// SQLite's.
+    pub backup: Option<BackupAt>,
 }
 
 impl std::fmt::Debug for Data {
@@ -147,16 +201,28 @@ pub enum ConfigError {
     Origin(String),
     #[error("both doors can not listen on {0}")]
     SameAddress(SocketAddr),
+    #[error(
+        "{0:?} is no Redis: expected redis://host:port/db or redis-sentinel://host:port,host:port/service"
+    )]
+    Redis(String),
+    #[error("redis_urls is for several gateways on one Postgres: set database_url too, or leave it out")]
+    RedisWithoutPostgres,
+    #[error("gateway_name {0:?} is longer than 64 characters or has unprintable ones")]
+    GatewayName(String),
 }
 
 impl DataSettings {
-    const NAMES: [&str; 3] = ["data_dir", "database_url", "keyring"];
+    const NAMES: [&str; 6] =
+        ["data_dir", "database_url", "keyring", "backup_dir", "backup_strict", "backup_log_kib"];
 
     fn or(self, other: Self) -> Self {
         Self {
             data_dir: self.data_dir.or(other.data_dir),
             database_url: self.database_url.or(other.database_url),
             keyring: self.keyring.or(other.keyring),
+            backup_dir: self.backup_dir.or(other.backup_dir),
+            backup_strict: self.backup_strict.or(other.backup_strict),
+            backup_log_kib: self.backup_log_kib.or(other.backup_log_kib),
         }
     }
 
@@ -167,6 +233,11 @@ impl DataSettings {
             dir: self.data_dir.unwrap_or_else(|| PathBuf::from("data")),
             database_url: self.database_url.and_then(given),
             keyring: self.keyring,
+            backup: self.backup_dir.filter(|folder| !folder.as_os_str().is_empty()).map(|folder| BackupAt {
+                folder,
+                strict: self.backup_strict.unwrap_or(false),
+                log_bytes: self.backup_log_kib.map(|kib| kib.get().saturating_mul(1_024)),
+            }),
         }
     }
 }
@@ -185,6 +256,9 @@ impl Settings {
             metrics_from: self.metrics_from.or(other.metrics_from),
             buyers_threads: self.buyers_threads.or(other.buyers_threads),
             crowd: self.crowd.or(other.crowd),
+            redis_urls: self.redis_urls.or(other.redis_urls),
+            redis_lost: self.redis_lost.or(other.redis_lost),
+            gateway_name: self.gateway_name.or(other.gateway_name),
             loadtest: self.loadtest.or(other.loadtest),
             log_format: self.log_format.or(other.log_format),
             log: self.log.or(other.log),
@@ -216,8 +290,18 @@ impl Settings {
         if buyers_listen == staff_listen && buyers_listen.port() != 0 {
             return Err(ConfigError::SameAddress(buyers_listen));
         }
+        let data = settings.data.resolve();
+        let redis = settings.redis_urls.unwrap_or_default();
+        let redis: Vec<RedisAt> = redis
+            .iter()
+            .filter(|url| !url.trim().is_empty())
+            .map(|url| url.parse())
+            .collect::<Result<_, _>>()?;
+        if !redis.is_empty() && data.database_url.is_none() {
+            return Err(ConfigError::RedisWithoutPostgres);
+        }
         Ok(Config {
-            data: settings.data.resolve(),
+            data,
             buyers_listen,
             staff_listen,
             public_origins: origins(settings.public_origins, buyers_listen)?,
@@ -226,11 +310,27 @@ impl Settings {
             metrics_from: settings.metrics_from.unwrap_or_else(|| Network::LOOPBACK.to_vec()),
             buyers_threads: settings.buyers_threads.map_or(cores.max(1), NonZeroUsize::get),
             crowd: settings.crowd.unwrap_or(false),
+            redis,
+            redis_lost: settings.redis_lost.unwrap_or_default(),
+            gateway_name: gateway_name(settings.gateway_name, buyers_listen)?,
             loadtest: settings.loadtest,
             log_format: settings.log_format.unwrap_or_default(),
             log: settings.log.unwrap_or_else(|| "info".to_owned()),
         })
     }
+}
+
+/// In lists and logs people tell gateways apart by it; nothing decides by it.
+fn gateway_name(given: Option<String>, listen: SocketAddr) -> Result<String, ConfigError> {
+    let name = given.unwrap_or_else(|| {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        format!("{host}:{}", listen.port())
+    });
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
+        return Err(ConfigError::GatewayName(name.to_owned()));
+    }
+    Ok(name.to_owned())
 }
 
 /// The given origins, checked; or the ways in which a browser on this machine reaches `listen`.

@@ -18,6 +18,9 @@ pub mod telemetry;
 /// L2 · Gate 3's ground: transactions over SQLite and Postgres.
 pub mod store;
 
+/// L2 · Gate 2: Redis between several gateways.
+pub mod cluster;
+
 /// L2 · Field encryption, blind indexes, keys. Knows no database.
 pub mod vault;
 
@@ -29,6 +32,9 @@ pub mod child;
 
 /// L2b · Messages to buyers and the outbox.
 pub mod messaging;
+
+/// L2b · What each gateway says of itself, and what is wrong with it. Nothing decides by it.
+pub mod status;
 
 /// L3 · Staff and their rights; buyers' sign-in, sessions and devices.
 pub mod identity;

@@ -11,9 +11,77 @@ pub const WAL_PAGES: u32 = 4_000;
 pub const WRITER_CACHE_KIB: u32 = 65_536;
 /// Connections that read SQLite while its one writer writes.
 pub const SQLITE_READERS: u32 = 4;
-/// Connections to Postgres: opened before the start, and at most.
+/// Connections to Postgres for everything but commits: kept open, and at most.
 pub const POSTGRES_CONNECTIONS_MIN: u32 = 2;
-pub const POSTGRES_CONNECTIONS_MAX: u32 = 12;
+pub const POSTGRES_CONNECTIONS_MAX: u32 = 9;
+/// Connections that commit picks: an opening's groups go one after the other, and openings seldom sell at the same time.
+pub const POSTGRES_COMMITS_MAX: u32 = 3;
+/// How long a group may take on its way to Postgres and back before it counts as cut off: longer than the statement_timeout
+/// of its session. A machine that is gone without a word is noticed by this.
+pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
+/// The same for a look at it: longer than the statement_timeout too.
+pub const LOOK_TIMEOUT: Duration = Duration::from_secs(12);
+
+// --- cluster ---
+
+/// How long Redis may take to answer before it counts as lost: a call of gate 2 takes a millisecond.
+pub const REDIS_ANSWER_TIMEOUT: Duration = Duration::from_millis(250);
+pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// How often a Redis is looked at: is it there, the same server, still the master.
+pub const REDIS_LOOK_PERIOD: Duration = Duration::from_millis(250);
+/// How long a follower waits at the stream before it looks whether the epoch is still the same.
+pub const REDIS_STREAM_BLOCK_MS: u64 = 500;
+/// A unit's pending word of a tap whose gateway never came back is void then; a commit takes milliseconds.
+pub const GATE2_PENDING_MS: i64 = 2_000;
+/// What stands in Redis and nobody touches goes by itself.
+pub const GATE2_FORGET_S: i64 = 2 * 24 * 3600;
+/// Picks that one call of gate 2 asks for.
+pub const GATE2_GROUP: usize = 512;
+/// How often a pick that met another's pending word asks again, if no news came.
+pub const GATE2_RETRY_MS: u64 = 50;
+/// Picks a second that one gateway lets through to the database while Redis is lost. Several gateways are no more than the
+/// database can take (docs/performance.md: an UPDATE a pick).
+pub const GATE3_ALONE_PER_SECOND: u64 = 2_000;
+/// Journal entries told to Redis in one call.
+pub const TELL_ENTRIES_MAX: usize = 500;
+/// Groups of journal entries that wait to be told; what does not fit is read from the database by the others.
+pub const TELL_QUEUE: usize = 1_024;
+/// Entries that a stream keeps, about; who is further behind reads the database.
+pub const STREAM_KEPT: usize = 20_000;
+/// Entries that a follower reads at once.
+pub const STREAM_PAGE: usize = 1_000;
+
+const _: () = assert!(
+    (REDIS_ANSWER_TIMEOUT.as_millis() as i64) * 4 < GATE2_PENDING_MS,
+    "a claim whose answer is lost is looked at before it is void"
+);
+
+// --- backup ---
+
+/// How long a commit waits for the backup before the sale goes on without it: longer than a pick waits for its answer, so
+/// that a hiccup of the other machine is a delay and not a gap.
+pub const BACKUP_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a start waits for the first base. It is copied at the disk's speed, and a dead mount answers never.
+pub const BACKUP_START_PATIENCE: Duration = Duration::from_secs(60);
+/// How soon a backup that failed is tried again.
+pub const BACKUP_RETRY: Duration = Duration::from_millis(500);
+/// How often the thread looks whether another base is due.
+pub const BACKUP_LOOK_PERIOD: Duration = Duration::from_secs(5);
+/// The log's length at which SQLite writes it back, as without a backup.
+pub const BACKUP_LOG_BYTES: u64 = WAL_PAGES as u64 * 4_096;
+/// The same while the backup is away: then what it lacks is kept, up to here.
+pub const BACKUP_LOG_BYTES_BEHIND: u64 = 512 * 1_024 * 1_024;
+/// Another base is made after so much log, or so long: a restore reads both.
+pub const BACKUP_CHAIN_BYTES: u64 = 1_024 * 1_024 * 1_024;
+pub const BACKUP_BASE_EVERY_S: i64 = 24 * 3_600;
+pub const BACKUP_BASES_KEPT: usize = 3;
+/// How fast a base is copied beside a sale: a quarter of what a slow disk does.
+pub const BACKUP_COPY_BYTES_PER_S: u64 = 32 * 1_024 * 1_024;
+/// What a restore adds to each opening's epoch.
+pub const BACKUP_EPOCHS: i64 = 1_000_000;
+
+const _: () =
+    assert!(BACKUP_LOG_BYTES < BACKUP_LOG_BYTES_BEHIND && BACKUP_LOG_BYTES_BEHIND < BACKUP_CHAIN_BYTES);
 
 // --- vault ---
 
@@ -43,6 +111,35 @@ pub const PURGE_ROWS: i64 = 500;
 
 /// Openings whose figures are told one by one: each is a label, and a collector keeps each label's history.
 pub const METRICS_OPENINGS_MAX: usize = 20;
+
+// --- status ---
+
+/// How often a gateway says how it fares, and how long it is taken to live without another word. SQLite's one writer is left
+/// alone for longer: each word waits for its disk, and there is one gateway.
+pub const STATUS_PERIOD: Duration = Duration::from_secs(1);
+pub const STATUS_PERIOD_SQLITE: Duration = Duration::from_secs(3);
+pub const STATUS_SILENCE_PERIODS: u32 = 3;
+/// How long one word may take on its way, so that a database that hangs keeps neither the next word nor the end waiting.
+pub const STATUS_SAY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the row of a gateway that is no more is kept, and an opening that is over is shown.
+pub const GATEWAY_ROWS_KEPT_S: i64 = 24 * 3_600;
+/// Gateways and openings of one look.
+pub const STATUS_GATEWAYS_MAX: i64 = 100;
+pub const STATUS_OPENINGS_MAX: i64 = METRICS_OPENINGS_MAX as i64;
+/// A commit on Postgres is some round trips, and from here on a clock can not be read: then it is said to be slow.
+pub const STATUS_SLOW_US: i64 = CLOCK_OFF_US_MAX;
+/// Memory that is behind the journal for longer than this does not catch up by itself: eight looks of a heartbeat.
+pub const STATUS_BEHIND_MS: i64 = 2_000;
+/// A Redis that is away for less is being connected to, or loaded: both take less.
+pub const STATUS_LOST_MS: i64 = 1_000;
+/// An opening that was published so long ago runs on every gateway.
+pub const STATUS_PUBLISHED_S: i64 = 15;
+/// An opening's clock is frozen ten minutes before the start; so much later it should be.
+pub const STATUS_ARMED_LATE_S: i64 = 15;
+
+const _: () = assert!(STATUS_BEHIND_MS > 4 * HEARTBEAT_MS as i64);
+const _: () = assert!(STATUS_SAY_TIMEOUT.as_millis() < DRAIN_TIMEOUT.as_millis());
+const _: () = assert!(STATUS_ARMED_LATE_S < ARM_BEFORE_S);
 
 // --- http ---
 
@@ -354,6 +451,9 @@ pub const SESSIONS_PER_STAFF_MAX: i64 = 10;
 pub const STAFF_CACHE_S: i64 = 5;
 /// How often the use of a session is written.
 pub const STAFF_SEEN_EVERY_S: i64 = 60;
+/// How long gateways tell each other from where an account has logged in.
+pub const STAFF_FAMILIAR_S: u64 = 30 * 24 * 3600;
+
 /// Log-in attempts that fail: from one address on one account, from one address, on one account from anywhere.
 pub const LOGIN_TRIES_BURST: i64 = 5;
 pub const LOGIN_TRY_EVERY_MS: i64 = 30_000;

@@ -58,7 +58,7 @@ pub struct Report {
     pub target: Target,
     /// As run, every default filled in, with the seed; no password.
     pub plan: serde_json::Map<String, serde_json::Value>,
-    /// What to type to run the same again, an argument each.
+    /// What was typed, an argument each. Files and openings that it names may be gone by now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     pub generator: Generator,
@@ -97,7 +97,7 @@ pub struct Generator {
     pub version: String,
     pub cpus: u32,
     pub threads: u32,
-    /// The busiest second of its busiest thread, 0 to 1.
+    /// The busiest second of its busiest thread, 0 to 1; 0 when none was measured, as in a run of less than a second.
     pub cpu_max_share: f64,
     /// How late taps left, against the moment they were intended for.
     pub lag_ms: LagMs,
@@ -215,6 +215,14 @@ impl Report {
 
     pub fn yes(&self) -> u64 {
         self.answers.get("YES").copied().unwrap_or(0)
+    }
+}
+
+impl Generator {
+    /// The busiest second of the busiest thread, as it is shown. A thread that sends and hears is never at 0: that is a run
+    /// in which no whole second was measured, and "0 %" would say that the generator had nothing to do.
+    pub fn busiest_second(&self) -> String {
+        if self.cpu_max_share > 0.0 { words::figure("share", self.cpu_max_share) } else { "–".to_owned() }
     }
 }
 

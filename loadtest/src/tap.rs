@@ -1,5 +1,5 @@
 //! What to do next about one tap. A tap has one key for its whole life and ends as a yes or a no; everything else is
-//! on the way there: *in progress* repeats the same pick, *unknown*, silence and a lost link ask for the truth.
+//! on the way there: *in progress* repeats the same pick and says so, *unknown*, silence and a lost link ask for the truth.
 //!
 //! Pure: no clock, no socket. [`crate::crowd::buyer`] does what it says.
 
@@ -28,6 +28,8 @@ pub enum Heard {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Send {
     Pick,
+    /// The same pick, after it was heard to be on its way: whatever gateway it comes to now must not refuse it unasked.
+    Again,
     Ask,
 }
 
@@ -67,8 +69,11 @@ impl Tap {
         match heard {
             Heard::Answer(Answer::Yes { claim, .. }) => Step::Yes(claim),
             Heard::Answer(Answer::No { code, .. }) => Step::No(code),
-            // The same message again: a pick while it was a pick, an ask once we were asking.
+            // The same pick again, or an ask once we were asking.
             Heard::Answer(Answer::InProgress { .. }) => {
+                if self.sending == Send::Pick {
+                    self.sending = Send::Again;
+                }
                 Step::Send(self.sending, self.grown(IN_PROGRESS_PAUSE))
             }
             Heard::SlowDown(wait) => Step::Send(self.sending, wait),
@@ -105,8 +110,9 @@ mod tests {
     #[test]
     fn in_progress_repeats_the_pick_with_the_same_key() {
         let mut tap = Tap::new(key(), 7);
-        assert_eq!(sends(tap.next(Heard::Answer(Answer::InProgress { key: key() }))), Send::Pick);
         assert_eq!(sends(tap.next(Heard::SlowDown(Duration::from_secs(1)))), Send::Pick);
+        assert_eq!(sends(tap.next(Heard::Answer(Answer::InProgress { key: key() }))), Send::Again);
+        assert_eq!(sends(tap.next(Heard::SlowDown(Duration::from_secs(1)))), Send::Again);
         assert_eq!((tap.key, tap.unit), (key(), 7));
     }
 

@@ -159,8 +159,19 @@ pub struct PaidHold {
     pub state: String,
 }
 
-pub fn pick_frame(key: &str, unit: u32) -> String {
-    serde_json::json!({ "t": "pick", "key": key, "unit": unit }).to_string()
+pub fn pick_frame(key: &str, unit: u32, again: bool) -> String {
+    let mut frame = pick_body(key, unit, again);
+    frame["t"] = "pick".into();
+    frame.to_string()
+}
+
+/// The same over HTTP.
+pub fn pick_body(key: &str, unit: u32, again: bool) -> serde_json::Value {
+    let mut body = serde_json::json!({ "key": key, "unit": unit });
+    if again {
+        body["again"] = true.into();
+    }
+    body
 }
 
 pub fn ask_frame(key: &str) -> String {

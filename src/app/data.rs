@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::config::Data;
+use crate::config::{BackupAt, Data};
 use crate::domain::time::Clock;
 use crate::identity::{BindingError, bind_keyring};
 use crate::opening::prepare;
-use crate::store::{Db, FolderLock, FolderLockError, StoreError};
+use crate::store::{BackupTo, Bounds, Db, FolderLock, FolderLockError, StoreError};
 use crate::telemetry::stage;
 use crate::vault::{KeySource, Vault, VaultError};
 
@@ -47,12 +47,21 @@ impl OpenData {
         let now = clock.wall();
         let db = match &data.database_url {
             Some(url) => Db::connect_postgres(url).await?,
-            None => Db::open_sqlite(&data.dir, clock).await?,
+            None => {
+                let backup = data.backup.as_ref().map(backup_to);
+                Db::open_sqlite_with(&data.dir, clock, backup.as_ref()).await?
+            }
         };
         stage("comparing the keyring with the database", bind_keyring(&db, &vault, now)).await?;
         stage("marking imports that were cut off", prepare::bury_cut_off(&db)).await?;
         Ok(Self { db, vault, _lock: lock })
     }
+}
+
+fn backup_to(at: &BackupAt) -> BackupTo {
+    let bounds = Bounds::default();
+    let bounds = Bounds { log_bytes: at.log_bytes.unwrap_or(bounds.log_bytes), ..bounds };
+    BackupTo { folder: at.folder.clone(), strict: at.strict, bounds }
 }
 
 #[derive(Debug, thiserror::Error)]

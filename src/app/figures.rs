@@ -3,18 +3,21 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Micros};
 use crate::gateway::Gateway;
 use crate::http::Drain;
 use crate::http::health::Readiness;
 use crate::identity::Buyers;
 use crate::limits::{BUYER_CONNECTIONS_MAX, METRICS_OPENINGS_MAX, STAFF_CONNECTIONS_MAX};
+use crate::opening::gate2::Gate2State;
 use crate::opening::lifecycle::Phase;
 use crate::opening::{Live, LiveFigures, Openings};
+use crate::store::Db;
 use crate::telemetry::{Page, names};
 
 pub struct Figures {
     pub openings: Openings,
+    pub db: Db,
     pub buyers: Buyers,
     pub gateway: Arc<Gateway>,
     pub clock: Clock,
@@ -25,10 +28,10 @@ pub struct Figures {
 }
 
 /// An opening at the moment of the page.
-struct Shown {
-    id: String,
-    live: Arc<Live>,
-    figures: LiveFigures,
+pub(super) struct Shown {
+    pub id: String,
+    pub live: Arc<Live>,
+    pub figures: LiveFigures,
 }
 
 impl Figures {
@@ -38,6 +41,10 @@ impl Figures {
         let doors = names::DOORS.into_iter().zip([BUYER_CONNECTIONS_MAX, STAFF_CONNECTIONS_MAX]);
         page.family(names::CONNECTIONS_MAX, doors.map(|(door, most)| ([("door", door)], most)));
         self.write_disk(page);
+        if let Some(behind_since) = self.db.backup() {
+            let behind = behind_since.map_or(Micros(0), |since| self.clock.wall().since(since));
+            page.value(names::BACKUP_BEHIND_SECONDS, behind.0.max(0) as f64 / 1e6);
+        }
         self.write_openings(page);
     }
 
@@ -74,7 +81,7 @@ impl Figures {
         page.family(names::OPENING_PHASE, states);
         type Figure = fn(&LiveFigures) -> f64;
         // Below 2^53 an f64 is exact, and no figure here comes near.
-        let figures: [(&str, Figure); 9] = [
+        let figures: [(&str, Figure); 11] = [
             (names::OPENING_PAUSED, |f| f64::from(u8::from(f.paused))),
             (names::OPENING_ARMED, |f| f64::from(u8::from(f.armed))),
             (names::OPENING_STARTS_IN, |f| f.starts_in.0 as f64 / 1e6),
@@ -84,10 +91,19 @@ impl Figures {
             (names::JOURNAL_APPLIED, |f| f.journal_applied as f64),
             (names::BOARD_SEQ, |f| f.board_seq as f64),
             (names::HOLDS, |f| f.holds as f64),
+            (names::STREAM_LAG, |f| f.journal_head.saturating_sub(f.journal_applied) as f64),
+            (names::OPENING_EPOCH, |f| f.epoch as f64),
         ];
         for (name, figure) in figures {
             page.family(name, shown.iter().map(|opening| (opening.label(), figure(&opening.figures))));
         }
+        let gate2 = shown.iter().flat_map(|opening| {
+            Gate2State::ALL.iter().map(|state| {
+                let is = opening.figures.gate2 == *state;
+                ([("opening", opening.id.as_str()), ("state", state.as_str())], u8::from(is))
+            })
+        });
+        page.family(names::GATE2_STATE, gate2);
         page.family(names::PICKS, shown.iter().map(|opening| (opening.label(), opening.live.stats.picks())));
         page.family(names::YES, shown.iter().map(|opening| (opening.label(), opening.live.stats.yes())));
         let units = shown.iter().flat_map(|opening| {
@@ -116,7 +132,7 @@ impl Shown {
 
 /// The openings whose figures are told one by one: those that are not over first, then the newest; their number is
 /// bounded, because each is a label.
-fn shown(mut all: Vec<Arc<Live>>) -> Vec<Shown> {
+pub(super) fn shown(mut all: Vec<Arc<Live>>) -> Vec<Shown> {
     // Ids grow with time.
     all.sort_by(|a, b| {
         (a.phase() == Phase::Closed, &b.facts.id).cmp(&(b.phase() == Phase::Closed, &a.facts.id))

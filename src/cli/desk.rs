@@ -17,7 +17,7 @@ use crate::identity::{Actor, StaffError};
 use crate::opening::drafts::DraftError;
 use crate::opening::publish::PublishError;
 use crate::opening::rehearse::RehearseError;
-use crate::store::{Ledger, LedgerTx, Priority, Reader, StoreError, Tx};
+use crate::store::{Ledger, LedgerTx, Priority, Reader, RestoreError, StoreError, Tx};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -40,6 +40,8 @@ pub enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Staff(#[from] StaffError),
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     #[error("{0}")]
     Io(#[from] io::Error),
 }

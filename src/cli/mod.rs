@@ -1,6 +1,7 @@
 //! The command line: one file a command. It turns flags into settings, calls the layers below and says in words what
 //! came of it; no rule of the product lives here.
 
+mod backup;
 mod demo;
 mod desk;
 mod import;
@@ -8,8 +9,10 @@ mod lifeline;
 mod migrate;
 mod opening;
 mod project;
+mod restore;
 mod serve;
 mod staff;
+mod status;
 mod values;
 
 use std::io::Write;
@@ -26,6 +29,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Look after a backup
+    Backup(backup::Arguments),
     /// Play an opening on this machine, with a simulated crowd
     Demo(demo::Arguments),
     /// Prepare the database for this program, and serve nothing
@@ -34,10 +39,14 @@ enum Command {
     Opening(opening::Arguments),
     /// Projects, to which openings belong
     Project(project::Arguments),
+    /// Make a database of a backup, on a machine that has none
+    Restore(restore::Arguments),
     /// Serve buyers and staff until SIGTERM or Ctrl-C
     Serve(serve::Arguments),
     /// Accounts of staff
     Staff(staff::Arguments),
+    /// See every gateway, Redis, the database and the openings, and what is wrong
+    Status(status::Arguments),
     /// Read a price list or a roster into a draft
     Import(import::Arguments),
 }
@@ -49,17 +58,20 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Nothing is left to do when the output itself is gone.
             drop(error.print());
-            // Not clap's 2, which `kaipan import` has for a file that was taken in part.
+            // Not clap's 2, which `kaipan import` has for a file that was taken in part, and `kaipan status` for no look.
             return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
     match cli.command {
+        Command::Backup(arguments) => backup::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Migrate(arguments) => migrate::run(arguments),
         Command::Opening(arguments) => opening::run(arguments),
         Command::Project(arguments) => project::run(arguments),
+        Command::Restore(arguments) => restore::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Staff(arguments) => staff::run(arguments),
+        Command::Status(arguments) => status::run(arguments),
         Command::Import(arguments) => import::run(arguments),
     }
 }

@@ -63,6 +63,9 @@ fn what_can_not_be_meant_is_refused_with_its_name() {
         (vec!["--public-origin", "kp.example"], "kp.example"),
         (vec!["--public-origin", "https://kp.example/page"], "/page"),
         (vec!["--listen", "127.0.0.1:1", "--staff-listen", "127.0.0.1:1"], "127.0.0.1:1"),
+        (vec!["--database-url", "postgres:///k", "--redis-url", "10.0.0.1:6379"], "10.0.0.1:6379"),
+        (vec!["--redis-url", "redis://127.0.0.1"], "database_url"),
+        (vec!["--gateway-name", "\u{7}"], "gateway_name"),
     ];
     for (flags, named) in cases {
         let error = resolve(&flags).unwrap_err();
@@ -110,10 +113,29 @@ fn risky_pairs_are_named() {
         (&["--database-url", "postgres://u:p@db.example/kaipan?sslmode=verify-full"], &[]),
         (&["--database-url", "postgres://u:p@127.0.0.1:5432/kaipan"], &[]),
         (&["--database-url", "postgres:///kaipan?host=/run/postgresql"], &[]),
+        (&["--database-url", "postgres:///kaipan", "--redis-url", "redis://127.0.0.1"], &[]),
+        (
+            &["--database-url", "postgres:///kaipan", "--redis-url", "redis://10.0.0.9"],
+            &[Warning::RedisInTheClear],
+        ),
     ];
     for (flags, expected) in cases {
         assert_eq!(resolve(flags).unwrap().warnings(), *expected, "{flags:?}");
     }
+}
+
+#[test]
+fn several_redis_are_named_by_flags_or_by_one_variable() {
+    let both = ["redis://127.0.0.1:1", "redis-sentinel://127.0.0.1/sale"];
+    let database = ["--database-url", "postgres:///k"];
+    let flags = ["--redis-url", both[0], "--redis-url", both[1], "--redis-lost", "hold"];
+    let config = resolve(&[&database[..], &flags[..]].concat()).unwrap();
+    assert_eq!(config.redis, both.map(|url| url.parse().unwrap()));
+    assert_eq!(config.redis_lost, RedisLost::Hold);
+    let in_one = both.join(" ");
+    assert_eq!(resolve(&[&database[..], &["--redis-url", &in_one]].concat()).unwrap().redis, config.redis);
+    assert_eq!(resolve(&[]).unwrap().redis, []);
+    assert!(resolve(&[]).unwrap().gateway_name.ends_with(":8080"));
 }
 
 #[test]

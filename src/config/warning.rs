@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use super::Config;
+use super::{Config, backup};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
@@ -25,6 +26,12 @@ pub enum Warning {
     CrowdAllowed,
     /// The database's traffic, with everyone's data, is not forced through TLS.
     DatabaseInTheClear,
+    /// Redis' traffic between machines can be read and changed.
+    RedisInTheClear,
+    /// The disk that fails takes both.
+    BackupOnSameDisk { folder: PathBuf },
+    /// The setting is SQLite's.
+    BackupOfPostgres,
 }
 
 impl Config {
@@ -62,6 +69,10 @@ impl Config {
         if self.data.database_url.as_deref().is_some_and(in_the_clear) {
             found.push(Warning::DatabaseInTheClear);
         }
+        if self.redis.iter().any(|redis| !redis.is_here()) {
+            found.push(Warning::RedisInTheClear);
+        }
+        found.extend(backup::warnings(&self.data));
         found
     }
 }
@@ -110,9 +121,22 @@ impl fmt::Display for Warning {
             Self::CrowdAllowed => {
                 f.write_str("crowd is set on an open door: codes can be guessed from one address without being slowed")
             }
+            Self::BackupOnSameDisk { folder } => write!(
+                f,
+                "backup_dir {} is on the same file system as data_dir: a disk that fails takes both (is the other \
+                 machine's disk mounted there?)",
+                folder.display()
+            ),
+            Self::BackupOfPostgres => {
+                f.write_str("backup_dir is for SQLite and does nothing here: Postgres is backed up by deploy/backup/")
+            }
             Self::DatabaseInTheClear => {
                 f.write_str("database_url names another machine without sslmode=require: everyone's data goes in the clear")
             }
+            Self::RedisInTheClear => f.write_str(
+                "redis_urls names another machine, and Redis is spoken to in the clear: keep it in a network of its own \
+                 (it holds no personal data, but whoever writes there can slow the sale)",
+            ),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the staff's door says, as `docs/protocol.md` has it. The layers below never see these types.
 
+pub mod status;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;

@@ -42,7 +42,7 @@ pub(super) fn qr_lines(rows: &[String]) -> String {
 }
 
 /// Everything a newcomer needs, once the server is up.
-pub(super) fn opening(state: &State, starts_in_s: i64) {
+pub(super) fn opening(state: &State, starts_in_ms: i64) {
     let mut text = String::new();
     let mut line = |zh: &str, en: &str, value: &str| {
         // Written to a String: cannot fail.
@@ -68,11 +68,21 @@ pub(super) fn opening(state: &State, starts_in_s: i64) {
         .as_ref()
         .map_or_else(String::new, |opening| format!("{} {}", opening.project_name, opening.name));
     let phone = state.links.iter().find_map(|link| link.qr.as_deref()).map(qr_lines).unwrap_or_default();
+    let (zh, en) = when(starts_in_ms);
     say(&format!(
         "\n{title} · 模拟买家的演示 · a demo with a simulated crowd\n\n{phone}\n{text}\n  \
-         {starts_in_s} 秒后开盘；在演示页可以杀掉服务器 · opens in {starts_in_s} s; the demo page can kill the server\n  \
+         {zh}；在演示页可以杀掉服务器 · {en}; the demo page can kill the server\n  \
          Ctrl-C 停止，再次运行会继续 · Ctrl-C stops, running again resumes\n"
     ));
+}
+
+/// A demo that is resumed, or whose server took long to start, may be open already.
+fn when(starts_in_ms: i64) -> (String, String) {
+    if starts_in_ms <= 0 {
+        return ("已开盘".to_owned(), "open".to_owned());
+    }
+    let starts_in_s = (starts_in_ms + 999) / 1_000;
+    (format!("{starts_in_s} 秒后开盘"), format!("opens in {starts_in_s} s"))
 }
 
 fn name_of(what: &str) -> (&'static str, &'static str) {
@@ -98,6 +108,19 @@ pub(super) fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Mutation that turned it red: a start that has passed clamped to "0 s".
+    #[test]
+    fn a_start_that_has_passed_is_not_announced_for_later() {
+        for (starts_in_ms, zh, en) in [
+            (20_000, "20 秒后开盘", "opens in 20 s"),
+            (1, "1 秒后开盘", "opens in 1 s"),
+            (0, "已开盘", "open"),
+            (-61_000, "已开盘", "open"),
+        ] {
+            assert_eq!(when(starts_in_ms), (zh.to_owned(), en.to_owned()));
+        }
+    }
 
     #[test]
     fn a_qr_code_is_square_and_has_its_finder_patterns_and_quiet_zone() {

@@ -67,7 +67,7 @@ pub(super) async fn prepare(folder: &Folder, options: &Options, clock: &Clock) -
         folder.clear()?;
         folder.claim()?;
     }
-    let data = Data { dir: folder.path().to_owned(), database_url: None, keyring: None };
+    let data = Data { dir: folder.path().to_owned(), database_url: None, keyring: None, backup: None };
     let open = OpenData::open(&data, clock.clone(), "kaipan demo").await.map_err(say)?;
     let prepared = prepare_in(&open, folder, loaded, options, clock).await;
     open.db.close().await;

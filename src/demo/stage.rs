@@ -162,8 +162,7 @@ impl Play<'_> {
         ask().await;
         let following = self.follow_board(cast);
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let starts_in_s = (cast.marker.start_ms - self.clock.wall().ms()) / 1_000;
-        announce::opening(&self.board.read(), starts_in_s.max(0));
+        announce::opening(&self.board.read(), cast.marker.start_ms - self.clock.wall().ms());
 
         let mut crowd = Some(Crowd::start(self.folder.path(), &self.plan(cast))?);
         let mut server_changes = server.changes();

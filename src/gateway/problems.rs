@@ -48,7 +48,7 @@ pub fn pick(error: PickError) -> Problem {
     match error {
         PickError::KeyReused => Code::KeyReused.into(),
         PickError::Busy => slow_down(BUSY_RETRY_MS),
-        PickError::ClockOff => Code::NotReady.into(),
+        PickError::ClockOff | PickError::SetBack => Code::NotReady.into(),
     }
 }
 

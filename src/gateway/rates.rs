@@ -1,5 +1,10 @@
 //! How often a buyer may ask for something. Keyed by registration, because a sales hall is one address; the bound on
 //! addresses is far looser and only stops floods.
+//!
+//! Each gateway counts for itself, on purpose: a limit that all share would ask Redis at every tap, and gate 1 answers
+//! nearly every tap without a call to anything. Whoever taps at several gateways has the limit of each, so what one buyer
+//! can ask of all of them together is the limit times their number; sign-in and log-in, where guessing pays, are limited
+//! together (`identity`).
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

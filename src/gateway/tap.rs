@@ -80,16 +80,21 @@ where
         return Err(Code::MediaType.into());
     }
     let body = read_whole(request.body_mut(), BUYER_BODY_BYTES_MAX).await?;
-    let wire::PickRequest { key: text, unit } = parse_json(&body)?;
+    let wire::PickRequest { key: text, unit, again } = parse_json(&body)?;
     let key = key(&text)?;
     if device.role == DeviceRole::Viewer {
         return json(&wire::Answer::viewer_device(&key));
     }
     open.rates.pick(session.registration)?;
-    let picked = match open.live.try_pick(session.registration, UnitOrd(unit), &key) {
-        Tried::Decided(picked) => picked,
-        // Boxed, so that the many who lose do not carry the size of the few who wait.
-        Tried::Waiting(waiting) => Box::pin(open.live.decided(waiting)).await,
+    let (who, unit) = (session.registration, UnitOrd(unit));
+    // Boxed, so that the many who lose do not carry the size of the few who wait.
+    let picked = if again {
+        Box::pin(open.live.pick_again(who, unit, key.clone())).await
+    } else {
+        match open.live.try_pick(who, unit, &key) {
+            Tried::Decided(picked) => picked,
+            Tried::Waiting(waiting) => Box::pin(open.live.decided(waiting)).await,
+        }
     };
     json(&wire::Answer::of(&key, &picked.map_err(problems::pick)?))
 }

@@ -60,7 +60,7 @@ pub async fn pay(db: &Db, live: &Live, payment: Payment, now: Micros) -> Result<
     if payment.amount <= Fen::ZERO || payment.amount > PAYMENT_FEN_MAX {
         return Err(PaymentError::Field("amount_fen"));
     }
-    if live.claim(&payment.claim).is_none() {
+    if live.find_claim(&payment.claim).await?.is_none() {
         return Err(PaymentError::ClaimUnknown);
     }
     let id = record(db, live, &payment, reference, now).await?;

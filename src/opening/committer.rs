@@ -13,19 +13,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{MutexGuard, mpsc, oneshot};
+use tokio::time::{Instant, timeout};
 
 use figures::Figures;
 
-use super::answer::{Answer, Claim, ClaimState, Refusal};
-use super::event::Recorded;
+use super::answer::{Answer, Refusal};
 use super::job::{Command, CommandRefusal, Done, Pick};
 use super::live::{Job, Live};
-use super::memory::Applied;
-use super::script::{self, Group, claim_of, control_of};
-use crate::domain::ids::ClaimId;
-use crate::limits::{COMMIT_GROUP, JOURNAL_PAGE};
+use super::script::{self, Group, control_of};
+use crate::limits::{COMMIT_GROUP, COMMIT_TIMEOUT};
 use crate::store::{Priority, StoreError};
 
 /// After this many failures in a row that are not the connection's, jobs are tried one by one, to find the one that
@@ -36,6 +33,9 @@ const BACKOFF_MS: u64 = 20;
 const BACKOFF_MS_MAX: u64 = 1_000;
 
 type Reply = oneshot::Sender<Result<Done, CommandRefusal>>;
+
+/// What a group did, with the order lock; `None`: fenced.
+type Attempt<'l> = Result<Option<(Group, MutexGuard<'l, ()>)>, StoreError>;
 
 /// Jobs that are committed together.
 #[derive(Default)]
@@ -81,6 +81,9 @@ impl Live {
         let mut tries = 0_u32;
         let mut failures = 0;
         loop {
+            if self.is_set_back() {
+                return self.let_go(&batch);
+            }
             let begun = Instant::now();
             let error = match self.attempt(&batch).await {
                 Ok(Some((group, order))) => {
@@ -90,11 +93,15 @@ impl Live {
                     drop(order);
                     return;
                 }
+                Ok(None) if self.is_set_back() => continue,
                 // Fenced: a newer epoch runs this opening. Read it, and ask the database again.
-                Ok(None) => match self.refresh_control().await {
-                    Ok(()) => continue,
-                    Err(error) => error,
-                },
+                Ok(None) => {
+                    tracing::info!(opening = %self.facts.id, "this epoch is over; deciding again under the next");
+                    match self.refresh_control().await {
+                        Ok(()) => continue,
+                        Err(error) => error,
+                    }
+                }
                 Err(error) => error,
             };
             if self.ledger.is_embedded() && matches!(error, StoreError::CommitUnknown(_)) {
@@ -119,18 +126,36 @@ impl Live {
     }
 
     /// One transaction. On success the order lock is handed on, to be held until every answer has left.
-    async fn attempt(
-        &self,
-        batch: &Batch,
-    ) -> Result<Option<(Group, tokio::sync::MutexGuard<'_, ()>)>, StoreError> {
-        let epoch = self.control.load().epoch;
+    async fn attempt(&self, batch: &Batch) -> Attempt<'_> {
+        if self.ledger.is_embedded() {
+            return self.transact(batch).await;
+        }
+        // A machine that is gone says nothing, and TCP waits for it for a quarter of an hour.
+        timeout(COMMIT_TIMEOUT, self.transact(batch)).await.unwrap_or_else(|_| {
+            let silent = std::io::Error::from(std::io::ErrorKind::TimedOut);
+            Err(StoreError::CommitUnknown(sqlx::Error::Io(silent)))
+        })
+    }
+
+    async fn transact(&self, batch: &Batch) -> Attempt<'_> {
+        let (epoch, known) = (self.control.load().epoch, self.known());
         let mut tx = self.ledger.begin(&self.facts.id, Priority::Commit).await?;
         let Batch { commands, picks, .. } = batch;
         let group = script::run(&mut tx, &self.facts, &self.inventory, epoch, commands, picks).await?;
         let Some(group) = group else { return Ok(None) };
+        if self.is_ahead_of(&group, known) {
+            return Ok(None);
+        }
         let order = self.order.lock().await;
         tx.commit().await?;
         Ok(Some((group, order)))
+    }
+
+    /// The opening starts again from the database: whoever waits asks there. Commands' callers hear it by the dropped reply.
+    fn let_go(&self, batch: &Batch) {
+        for pick in &batch.picks {
+            self.keys.forget(pick.who, &pick.key, &Answer::Unknown);
+        }
     }
 
     /// After the commit: memory, then the answers, then the board.
@@ -146,7 +171,9 @@ impl Live {
         if recorded.first().is_some_and(|first| first.seq > self.memory.applied() + 1) {
             self.read_on(&mut applied).await;
         }
-        applied.extend(self.memory.apply(&self.facts, &self.inventory, &recorded));
+        let own = self.memory.apply(&self.facts, &self.inventory, &recorded);
+        self.tell(&recorded, &own);
+        applied.extend(own);
         if self.memory.applied() + 1 < head.next_seq {
             self.read_on(&mut applied).await;
         }
@@ -155,7 +182,12 @@ impl Live {
             // key that was granted long ago: such a pick may hold words of a claim that has ended since.
             self.memory.undo_ticket(pick.who, &pick.key, &self.inventory);
             match answer {
-                Answer::No(refusal) => self.stats.refused(*refusal),
+                Answer::No(refusal) => {
+                    self.stats.refused(*refusal);
+                    if let Some(together) = &self.together {
+                        together.refused(pick);
+                    }
+                }
                 Answer::Yes(_) => self.stats.granted(),
                 Answer::InProgress | Answer::Unknown => {}
             }
@@ -175,99 +207,16 @@ impl Live {
         self.show(applied);
     }
 
-    /// To the board and to all who listen.
-    fn show(&self, applied: Vec<Applied>) {
-        let Some(last) = applied.last() else { return };
-        let units = applied.iter().filter_map(|entry| entry.unit);
-        for (unit, _) in units.clone() {
-            self.ring(unit);
-        }
-        let (seq, changes): (i64, Vec<_>) = (last.seq, units.collect());
-        for entry in applied {
-            if let Some(claim) = &entry.claim {
-                self.remember(claim);
-            }
-            // Nobody listening is no failure.
-            let _ = self.events.send(Arc::new(entry));
-        }
-        // Last: what concerns one buyer is told before the board shows it to all.
-        self.board.note(seq, changes);
-    }
-
-    /// Follows the journal to its end: what other gateways wrote.
-    pub(super) async fn follow(&self) -> Result<(), StoreError> {
-        let Some(head) = self.ledger.read_head(&self.facts.id).await? else { return Ok(()) };
-        self.head.fetch_max(head.next_seq - 1, Ordering::Relaxed);
-        if self.memory.applied() + 1 >= head.next_seq && control_of(&head)? == **self.control.load() {
-            return Ok(());
-        }
-        let _order = self.order.lock().await;
-        let mut applied = Vec::new();
-        self.read_on(&mut applied).await;
-        self.show(applied);
-        self.refresh_control().await
-    }
-
-    /// Applies what the journal has beyond memory. The caller holds the order lock.
-    async fn read_on(&self, applied: &mut Vec<Applied>) {
-        loop {
-            let after = self.memory.applied();
-            let entries = match self.ledger.journal_after(&self.facts.id, after, JOURNAL_PAGE).await {
-                Ok(entries) => entries,
-                Err(error) => {
-                    // The heartbeat tries again; until then memory is behind, which only costs gate 3 some refusals.
-                    tracing::warn!(opening = %self.facts.id, %error, "could not read the journal");
-                    return;
-                }
-            };
-            let page: Result<Vec<Recorded>, StoreError> = entries.iter().map(Recorded::from_entry).collect();
-            let page = match page {
-                Ok(page) if page.is_empty() => return,
-                Ok(page) => page,
-                Err(error) => {
-                    tracing::error!(opening = %self.facts.id, %error, "the journal does not read");
-                    return;
-                }
-            };
-            let part = self.memory.apply(&self.facts, &self.inventory, &page);
-            let stuck = part.is_empty();
-            applied.extend(part);
-            match self.memory.missing() {
-                Some(claim) => {
-                    if let Err(error) = self.read_ended(&claim).await {
-                        tracing::warn!(opening = %self.facts.id, %error, "could not read a revived claim");
-                        return;
-                    }
-                }
-                None if stuck => return,
-                None => {}
+    /// Once more if the epoch was raised meanwhile.
+    async fn attempt_alone(&self, alone: &Batch) -> Option<(Group, MutexGuard<'_, ()>)> {
+        for _ in 0..TRIES {
+            match self.attempt(alone).await {
+                Ok(Some(done)) => return Some(done),
+                Ok(None) => drop(self.refresh_control().await),
+                Err(_) => return None,
             }
         }
-    }
-
-    /// A claim that ended before the start and lives again: as it was, so that its entry changes it like any other.
-    async fn read_ended(&self, claim: &ClaimId) -> Result<(), StoreError> {
-        let row = self.ledger.read_claim(&self.facts.id, claim).await?;
-        let read = row.as_ref().map(claim_of).transpose()?.flatten();
-        let claim = read.ok_or_else(|| StoreError::Corrupt(format!("claim {claim} has gone")))?;
-        let ended = Claim { state: ClaimState::Lapsed, deadline_at: None, ..claim };
-        self.memory.remember_ended(vec![Arc::new(ended)]);
-        Ok(())
-    }
-
-    pub(super) async fn refresh_control(&self) -> Result<(), StoreError> {
-        if let Some(head) = self.ledger.read_head(&self.facts.id).await? {
-            let read = control_of(&head)?;
-            // A commit of this process may have stored a newer one meanwhile.
-            self.control.rcu(|held| {
-                if held.version > read.version && held.epoch == read.epoch {
-                    held.clone()
-                } else {
-                    Arc::new(read.clone())
-                }
-            });
-        }
-        Ok(())
+        None
     }
 
     /// The group does not go through as a whole: each job alone, and the one that fails alone is left open. Its
@@ -275,9 +224,9 @@ impl Live {
     async fn commit_one_by_one(&self, batch: Batch) {
         for pick in batch.picks {
             let alone = Batch { picks: vec![pick], ..Batch::default() };
-            match self.attempt(&alone).await {
-                Ok(Some((group, _order))) => self.deliver(alone, group).await,
-                Ok(None) | Err(_) => {
+            match self.attempt_alone(&alone).await {
+                Some((group, _order)) => self.deliver(alone, group).await,
+                None => {
                     for pick in &alone.picks {
                         tracing::error!(unit = pick.unit.0, "a pick could not be committed; it stays open");
                         self.keys.forget(pick.who, &pick.key, &Answer::Unknown);
@@ -287,26 +236,30 @@ impl Live {
         }
         for (command, reply) in batch.commands.into_iter().zip(batch.replies) {
             let alone = Batch { commands: vec![command], replies: vec![reply], ..Batch::default() };
-            match self.attempt(&alone).await {
-                Ok(Some((group, _order))) => self.deliver(alone, group).await,
+            match self.attempt_alone(&alone).await {
+                Some((group, _order)) => self.deliver(alone, group).await,
                 // The reply is dropped: its caller hears "unknown".
-                Ok(None) | Err(_) => tracing::error!("a command could not be committed"),
+                None => tracing::error!("a command could not be committed"),
             }
         }
     }
 }
 
-/// The database is away, as opposed to a statement that it will never take.
+/// The database is away or busy, as opposed to a statement that it will never take.
 fn is_connection(error: &StoreError) -> bool {
     match error {
         StoreError::CommitUnknown(_) => true,
+        StoreError::Sql(sqlx::Error::Database(error)) => error.code().is_some_and(|code| passes(&code)),
         StoreError::Sql(error) => !matches!(
             error,
-            sqlx::Error::Database(_)
-                | sqlx::Error::ColumnDecode { .. }
-                | sqlx::Error::Decode(_)
-                | sqlx::Error::Encode(_)
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::Encode(_)
         ),
         _ => false,
     }
+}
+
+/// Postgres' codes of what passes by itself: connection exceptions, a server that only reads (yet), conflicts, too little of
+/// something, locks not to be had, sessions ended by an operator or a limit.
+fn passes(code: &str) -> bool {
+    ["08", "25006", "40", "53", "55P03", "57"].iter().any(|class| code.starts_with(class))
 }

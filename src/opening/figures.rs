@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::board::Status;
+use super::gate2::Gate2State;
 use super::lifecycle::Phase;
 use super::live::Live;
 use crate::domain::time::Micros;
@@ -18,6 +19,8 @@ pub struct LiveFigures {
     /// The database's time less the frozen clock.
     pub clock_offset: Micros,
     pub clock_refuses: bool,
+    /// The last group was not committed, and is tried again.
+    pub commits_fail: bool,
     /// The last entry that is known to be in the database.
     pub journal_head: i64,
     /// The last entry in memory.
@@ -27,6 +30,8 @@ pub struct LiveFigures {
     /// On the board, by status.
     pub units: [(&'static str, usize); 4],
     pub holds: usize,
+    pub epoch: i64,
+    pub gate2: Gate2State,
 }
 
 impl Live {
@@ -43,6 +48,7 @@ impl Live {
             starts_in: control.start_at.since(now),
             clock_offset: Micros(self.clock_offset.load(Ordering::Relaxed)),
             clock_refuses: self.clock_off.load(Ordering::Relaxed),
+            commits_fail: self.troubled.load(Ordering::Relaxed),
             journal_head: self.head.load(Ordering::Relaxed).max(journal_applied),
             journal_applied,
             board_seq: board.seq,
@@ -53,6 +59,8 @@ impl Live {
                 ("withheld", count(Status::Withheld)),
             ],
             holds: self.memory.holds(),
+            epoch: control.epoch,
+            gate2: self.gate2().map_or(Gate2State::Off, |standing| standing.state),
         }
     }
 }

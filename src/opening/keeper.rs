@@ -13,6 +13,7 @@ use super::clock::boot_id;
 use super::job::{Change, Command, CommandError, CommandRefusal};
 use super::lifecycle::Phase;
 use super::live::Live;
+use crate::domain::ids::PropertyId;
 use crate::domain::time::Micros;
 use crate::limits::{ARM_BEFORE_S, CLOCK_OFF_US_MAX, COMMIT_GROUP, HEARTBEAT_MS, LEASE_MS, TICK_MS};
 use crate::store::StoreError;
@@ -112,7 +113,21 @@ impl Live {
             self.clockwork(Command::Control(Change::Arm { anchor })).await?;
         }
         self.clock.freeze(pair);
+        if let Some(unit) = self.facts.units.first() {
+            self.warm(unit.property.clone());
+        }
         Ok(())
+    }
+
+    /// Beside the heartbeats, which must not wait for it: they open the gate.
+    fn warm(&self, property: PropertyId) {
+        let (ledger, opening) = (self.ledger.clone(), self.facts.id.clone());
+        tokio::spawn(async move {
+            if let Err(error) = ledger.warm(&opening, &property).await {
+                // The first groups read their statements themselves.
+                tracing::warn!(%opening, %error, "the statements of picks could not be prepared");
+            }
+        });
     }
 
     /// The database's time now, if it can be told.

@@ -20,6 +20,7 @@ use super::answer::{Answer, Claim, Key, Refusal};
 use super::board::Board;
 use super::clock::OpeningClock;
 use super::facts::{Facts, HolderIndexes};
+use super::gate2::{Standing, Together};
 use super::job::{Command, CommandError, CommandRefusal, Done, Pick};
 use super::keys::{First, Keys, Known};
 use super::lifecycle::{Control, Phase};
@@ -50,6 +51,8 @@ pub struct Live {
     pub(super) board: Board,
     pub(super) events: broadcast::Sender<Arc<Applied>>,
     pub(super) jobs: mpsc::Sender<Job>,
+    /// Where Redis stands between several gateways.
+    pub(super) together: Option<Together>,
     /// Held from a commit to its last answer, and while catching up: personal answers leave before the board shows
     /// them, and entries are applied by one at a time.
     pub(super) order: tokio::sync::Mutex<()>,
@@ -57,6 +60,8 @@ pub struct Live {
     pub(super) troubled: AtomicBool,
     /// This gateway's clock is too far from the database's, and others' are not.
     pub(super) clock_off: AtomicBool,
+    /// The database has lost what is in memory (see `set_back`).
+    pub(super) set_back: AtomicBool,
     /// The database's time less this clock, in microseconds.
     pub(super) clock_offset: AtomicI64,
     /// The last entry that the head row was seen to have; for the metrics.
@@ -76,6 +81,7 @@ pub(super) struct Parts {
     pub memory: Memory,
     pub board: Board,
     pub jobs: mpsc::Sender<Job>,
+    pub together: Option<Together>,
 }
 
 pub(super) enum Job {
@@ -94,10 +100,13 @@ pub enum PickError {
     /// This server's clock is not to be trusted now.
     #[error("the server's clock is off")]
     ClockOff,
+    /// Memory is not what the database has; the opening starts again in a moment.
+    #[error("the database was set back")]
+    SetBack,
 }
 
 /// What gate 1 says.
-enum Decision {
+pub(super) enum Decision {
     No(Refusal),
     /// Somebody's commit decides it; look again.
     Wait,
@@ -107,7 +116,7 @@ enum Decision {
 
 impl Live {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { facts, ledger, clock, control, inventory, memory, board, jobs } = parts;
+        let Parts { facts, ledger, clock, control, inventory, memory, board, jobs, together } = parts;
         let keys = Arc::new(Keys::new(facts.registrations.len()));
         let mut granted = memory.all_claims();
         granted.sort_by_key(|claim| claim.seq);
@@ -123,9 +132,11 @@ impl Live {
             board,
             events: broadcast::channel(crate::limits::EVENTS_KEPT).0,
             jobs,
+            together,
             order: tokio::sync::Mutex::new(()),
             troubled: AtomicBool::new(false),
             clock_off: AtomicBool::new(false),
+            set_back: AtomicBool::new(false),
             clock_offset: AtomicI64::new(0),
             head: AtomicI64::new(0),
             history_is_read: AtomicBool::new(false),
@@ -138,6 +149,11 @@ impl Live {
     /// The key of a claim that the journal knows.
     pub(super) fn remember(&self, claim: &Arc<Claim>) {
         self.keys.granted(claim.registration, &claim.key, claim.unit, &Answer::Yes(claim.clone()));
+    }
+
+    /// What gate 2 is doing; `None` without Redis.
+    pub fn gate2(&self) -> Option<Standing> {
+        self.together.as_ref().map(Together::standing)
     }
 
     /// The opening's clock.
@@ -192,6 +208,9 @@ impl Live {
         if self.clock_off.load(Ordering::Relaxed) {
             return Tried::Decided(Err(PickError::ClockOff));
         }
+        if self.is_set_back() {
+            return Tried::Decided(Err(PickError::SetBack));
+        }
         self.stats.picked();
         let mut looked = None;
         let known = self.keys.begin(who, key, unit, || {
@@ -243,7 +262,14 @@ impl Live {
 
     /// What became of a key: its claim, its refusal, or a tombstone and then no. Never a second pick.
     pub async fn ask(&self, who: RegOrd, key: Key) -> Result<Answer, PickError> {
+        if self.is_set_back() {
+            return Err(PickError::SetBack);
+        }
         match self.keys.find(who, &key) {
+            // Here it was refused; a repetition of it may be on its way through another gateway.
+            Some(Known::Decided(Answer::No(refusal))) if !self.ledger.is_embedded() => {
+                return self.refuse_for_good(who, key, refusal).await;
+            }
             Some(Known::Decided(answer)) => return Ok(self.refreshed(answer)),
             Some(Known::Deciding(waiting)) => {
                 return Ok(match self.wait(waiting).await {
@@ -258,6 +284,27 @@ impl Live {
             return Ok(Answer::Yes(claim));
         }
         match self.command(Command::Ask { who, key }).await {
+            Ok(Done::Answer(answer)) => Ok(answer),
+            Err(CommandError::Busy) => Err(PickError::Busy),
+            Ok(_) | Err(_) => Ok(Answer::Unknown),
+        }
+    }
+
+    /// The same tap once more, after "in progress" or a link that broke: an earlier sending may be on its way through another
+    /// gateway, of which this one's memory knows nothing yet. So gate 1 alone does not refuse it.
+    pub async fn pick_again(&self, who: RegOrd, unit: UnitOrd, key: Key) -> Result<Answer, PickError> {
+        match self.pick(who, unit, key.clone()).await? {
+            Answer::No(refusal) if !self.ledger.is_embedded() => {
+                self.refuse_for_good(who, key, refusal).await
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// No, once a tombstone sees to it that no other gateway's commit makes it a yes.
+    async fn refuse_for_good(&self, who: RegOrd, key: Key, refusal: Refusal) -> Result<Answer, PickError> {
+        match self.command(Command::Ask { who, key }).await {
+            Ok(Done::Answer(Answer::No(Refusal::NotRecorded))) => Ok(Answer::No(refusal)),
             Ok(Done::Answer(answer)) => Ok(answer),
             Err(CommandError::Busy) => Err(PickError::Busy),
             Ok(_) | Err(_) => Ok(Answer::Unknown),
@@ -313,7 +360,13 @@ impl Live {
 
     /// Before [`super::history`] is read, a key that memory does not know may have been granted to a claim that has
     /// ended: then only gate 3 may refuse it.
-    fn look_with_history(&self, who: RegOrd, unit: UnitOrd, key: &Key, arrived: Micros) -> Decision {
+    pub(super) fn look_with_history(
+        &self,
+        who: RegOrd,
+        unit: UnitOrd,
+        key: &Key,
+        arrived: Micros,
+    ) -> Decision {
         match self.look(who, unit, key, arrived) {
             // Nobody could ever have been granted these.
             decided @ Decision::No(Refusal::NotAdmitted | Refusal::UnitUnknown) => decided,
@@ -357,17 +410,24 @@ impl Live {
     }
 
     fn queue(&self, pick: Pick) -> Decision {
-        match self.jobs.try_send(Job::Pick(pick)) {
-            Ok(()) => Decision::Queued,
-            Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) => {
-                if let Job::Pick(pick) = job {
-                    // It never left this process, so undoing it can't contradict the database.
-                    self.memory.undo_ticket(pick.who, &pick.key, &self.inventory);
-                    self.ring(pick.unit);
+        match &self.together {
+            Some(together) => {
+                if let Ok(place) = together.picks().try_reserve() {
+                    place.send(pick);
+                    return Decision::Queued;
                 }
-                Decision::Busy
+            }
+            None => {
+                if let Ok(place) = self.jobs.try_reserve() {
+                    place.send(Job::Pick(pick));
+                    return Decision::Queued;
+                }
             }
         }
+        // It never left this process, so undoing it can't contradict the database.
+        self.memory.undo_ticket(pick.who, &pick.key, &self.inventory);
+        self.ring(pick.unit);
+        Decision::Busy
     }
 
     async fn wait(&self, waiting: oneshot::Receiver<Answer>) -> Answer {

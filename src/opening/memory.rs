@@ -24,6 +24,8 @@ pub struct Memory {
 struct State {
     /// The last journal sequence applied.
     applied: i64,
+    /// When that entry was written: another one at its place would be of another time.
+    applied_at: Option<Micros>,
     claims: HashMap<ClaimId, Arc<Claim>>,
     of: HashMap<RegOrd, Vec<ClaimId>>,
     deadlines: BTreeSet<(Micros, ClaimId)>,
@@ -47,10 +49,17 @@ pub struct Applied {
 }
 
 impl Memory {
-    /// Starts from the claims as recovery read them at `applied`, and loads the inventory's words with them.
-    pub fn recovered(applied: i64, claims: Vec<Claim>, facts: &Facts, inventory: &Inventory) -> Self {
+    /// Starts from the claims as recovery read them at `applied`, an entry of the time `at`, and loads the inventory with
+    /// them.
+    pub fn recovered(
+        (applied, at): (i64, Option<Micros>),
+        claims: Vec<Claim>,
+        facts: &Facts,
+        inventory: &Inventory,
+    ) -> Self {
         let mut state = State {
             applied,
+            applied_at: at,
             claims: HashMap::new(),
             of: HashMap::new(),
             deadlines: BTreeSet::new(),
@@ -68,6 +77,12 @@ impl Memory {
 
     pub fn applied(&self) -> i64 {
         self.lock().applied
+    }
+
+    /// The last entry applied, and when it was written.
+    pub fn applied_at(&self) -> (i64, Option<Micros>) {
+        let state = self.lock();
+        (state.applied, state.applied_at)
     }
 
     /// Applies entries that continue the journal here. Entries already applied are skipped; at a gap, or at a claim
@@ -90,6 +105,7 @@ impl Memory {
                 break;
             }
             state.applied = entry.seq;
+            state.applied_at = Some(entry.at);
             let (claim, withheld) = state.apply(facts, inventory, entry);
             let unit = claim.as_ref().map(|claim| (claim.unit, status_of(claim.state)));
             applied.push(Applied {
@@ -236,31 +252,16 @@ impl State {
     }
 
     fn held(&mut self, facts: &Facts, inventory: &Inventory, entry: &Recorded) -> Option<Arc<Claim>> {
-        let Event::Held { claim, unit, registration, key, code, deposit_fen, deadline_at } = &entry.event
-        else {
-            return None;
-        };
-        let claim = Claim {
-            id: claim.clone(),
-            unit: *unit,
-            registration: *registration,
-            key: Key::parse(key)?,
-            state: ClaimState::Held,
-            generation: 1,
-            code: code.clone(),
-            deposit: *deposit_fen,
-            paid: Fen::ZERO,
-            deadline_at: Some(*deadline_at),
-            extended: false,
-            created_at: entry.at,
-            seq: entry.seq,
-        };
-        match self.tickets.remove(&(*registration, claim.key.clone())) {
+        let claim = held_claim(entry)?;
+        // The same key may be on its way here for another unit: that ticket is not this claim's.
+        let tap = (claim.registration, claim.key.clone());
+        let is_its = self.tickets.get(&tap).is_some_and(|ticket| ticket.unit() == claim.unit.0);
+        match is_its.then(|| self.tickets.remove(&tap)).flatten() {
             Some(ticket) => {
                 if inventory.confirm(ticket) == Settled::Overruled {
                     // Another gateway's claim came and went while ours was on its way: in the journal's order
                     // ours is the last word.
-                    inventory.occupy(unit.0, registration.0);
+                    inventory.occupy(claim.unit.0, claim.registration.0);
                 }
             }
             None => occupy(&claim, facts, inventory),
@@ -313,6 +314,28 @@ impl State {
         }
         self.claims.insert(claim.id.clone(), claim);
     }
+}
+
+/// The claim that an entry grants.
+pub(super) fn held_claim(entry: &Recorded) -> Option<Claim> {
+    let Event::Held { claim, unit, registration, key, code, deposit_fen, deadline_at } = &entry.event else {
+        return None;
+    };
+    Some(Claim {
+        id: claim.clone(),
+        unit: *unit,
+        registration: *registration,
+        key: Key::parse(key)?,
+        state: ClaimState::Held,
+        generation: 1,
+        code: code.clone(),
+        deposit: *deposit_fen,
+        paid: Fen::ZERO,
+        deadline_at: Some(*deadline_at),
+        extended: false,
+        created_at: entry.at,
+        seq: entry.seq,
+    })
 }
 
 /// The unit and the places are this claim's: unit first, so that its owner who meets the used place finds it theirs.

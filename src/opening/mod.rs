@@ -52,12 +52,17 @@ pub mod tried;
 /// Spreadsheets in: price list and roster, read without a database, then stored in a draft.
 pub mod prepare;
 
+/// Several gateways: gate 2 and the stream.
+pub mod gate2;
+
 mod committer;
+mod follow;
 mod history;
 mod keeper;
 mod keys;
 mod recover;
 mod script;
+mod set_back;
 mod settings;
 #[cfg(test)]
 mod sim;

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::board::{Board, Status};
 use super::clock::{Anchor, OpeningClock, boot_id};
 use super::facts::{Facts, Household, Registration, Unit, household_holder, registration_holder};
+use super::gate2::{self, Between, Together};
 use super::job::Command;
 use super::live::{Live, Parts};
 use super::memory::{Memory, status_of};
@@ -52,14 +53,20 @@ pub async fn start(
     facts: Facts,
     clock: Clock,
     gateway: String,
+    between: Option<Between>,
 ) -> Result<Running, RecoverError> {
     let inventory = Inventory::new(u8::try_from(UnitKind::ALL.len()).unwrap_or(u8::MAX));
     size(&inventory, &facts)?;
 
     // Behind the head row, so that claims and sequence are of one moment.
-    let Some(seen) = ledger.read_head(&facts.id).await? else { return Err(RecoverError::Unknown) };
-    let mut tx = ledger.begin(&facts.id, Priority::Commit).await?;
-    let Some(head) = tx.take_head(seen.epoch).await? else { return Err(RecoverError::Unknown) };
+    let (mut tx, head) = loop {
+        let Some(seen) = ledger.read_head(&facts.id).await? else { return Err(RecoverError::Unknown) };
+        let mut tx = ledger.begin(&facts.id, Priority::Commit).await?;
+        if let Some(head) = tx.take_head(seen.epoch).await? {
+            break (tx, head);
+        }
+        // The epoch was raised in between: the next look has the new one.
+    };
     let rows = tx.occupying_claims().await?;
     let unsettled = tx.unsettled_payments().await?;
     drop(tx);
@@ -81,13 +88,16 @@ pub async fn start(
         }
     }
     let seq = head.next_seq - 1;
-    let memory = Memory::recovered(seq, claims, &facts, &inventory);
+    let last = ledger.journal_after(&facts.id, seq - 1, 1).await?;
+    let last = last.first().filter(|entry| entry.seq == seq).map(|entry| entry.at);
+    let memory = Memory::recovered((seq, last), claims, &facts, &inventory);
     let clock = opening_clock(clock, &head);
     if !ledger.is_embedded() {
         // Before a buyer can ask: this machine's own wall may be seconds ahead.
         clock.hear(ledger.now().await?);
     }
     let (jobs, queue) = mpsc::channel(COMMIT_QUEUE);
+    let (together, queues) = between.map(Together::new).unzip();
     let live = Arc::new(Live::new(Parts {
         facts,
         ledger,
@@ -97,12 +107,16 @@ pub async fn start(
         memory,
         board: Board::new(seq, statuses),
         jobs,
+        together,
     }));
     let mut tasks = JoinSet::new();
     tasks.spawn(committer::run(live.clone(), queue));
-    tasks.spawn(keeper::run(live.clone(), gateway));
+    tasks.spawn(keeper::run(live.clone(), gateway.clone()));
     tasks.spawn(keeper::tick(live.clone()));
     tasks.spawn(history::run(live.clone()));
+    if let Some(queues) = queues {
+        gate2::spawn(&mut tasks, &live, queues, gateway);
+    }
     for payment in unsettled {
         // Recorded before a crash and not applied: the committer settles it like any other.
         let live = live.clone();

@@ -80,7 +80,7 @@ pub(crate) async fn running(db: &Db, size: u32) -> Running {
 
 /// The opening as another process would find it.
 pub(super) async fn restarted(db: &Db, facts: Facts) -> Running {
-    recover::start(db.clone().into(), facts, Clock::system(), "test".to_owned()).await.unwrap()
+    recover::start(db.clone().into(), facts, Clock::system(), "test".to_owned(), None).await.unwrap()
 }
 
 async fn insert_properties(tx: &mut Tx, facts: &Facts, project: &str) -> Result<(), StoreError> {

@@ -5,20 +5,18 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
+use super::backup::{Backup, BackupTo, BehindSince};
+use super::postgres::PgDb;
 use super::queue::{Turn, WriterQueue};
 use super::{Priority, StoreError};
 use crate::domain::time::{Clock, Micros};
 use crate::limits;
 use crate::telemetry::stage;
 
-/// How long a connection may take to come by; sqlx would wait half a minute without a word.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The same for SQLite, whose opening waits for the disk: a machine that is busy starting everything else takes seconds. What
+/// How long a connection to SQLite may take to come by: its opening waits for the disk: a machine that is busy starting everything else takes seconds. What
 /// takes long says so meanwhile (`telemetry::stage`).
 const SQLITE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -28,16 +26,17 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 #[derive(Clone)]
 pub enum Db {
     Sqlite(SqliteDb),
-    Postgres(PgPool),
+    Postgres(PgDb),
 }
 
 #[derive(Clone)]
 pub struct SqliteDb {
-    readers: SqlitePool,
+    pub(super) readers: SqlitePool,
     /// One connection, so one writer thread; `queue` says who gets it next.
     writer: SqlitePool,
     queue: WriterQueue,
     clock: Clock,
+    backup: Option<Backup>,
 }
 
 /// A connection to run a query on; what the macros dispatch over.
@@ -49,7 +48,7 @@ pub enum Exec<'c> {
 /// A transaction that may write. Dropped without [`Tx::commit`], it is rolled back.
 #[must_use]
 pub enum Tx {
-    Sqlite { tx: Transaction<'static, Sqlite>, clock: Clock, turn: Turn },
+    Sqlite { tx: Transaction<'static, Sqlite>, clock: Clock, turn: Turn, backup: Option<Backup> },
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -63,8 +62,18 @@ impl Db {
     /// Opens (and creates) the SQLite database in `folder` and migrates it. The caller holds the folder's lock.
     /// `clock` is SQLite's database time; the caller's own, but for tests that set them apart.
     pub async fn open_sqlite(folder: &Path, clock: Clock) -> Result<Self, StoreError> {
+        Self::open_sqlite_with(folder, clock, None).await
+    }
+
+    /// The same; from then on everything that is committed is in the backup before [`Tx::commit`] says so.
+    pub async fn open_sqlite_with(
+        folder: &Path,
+        clock: Clock,
+        backup: Option<&BackupTo>,
+    ) -> Result<Self, StoreError> {
+        let file = folder.join("kaipan.db");
         let options = SqliteConnectOptions::new()
-            .filename(folder.join("kaipan.db"))
+            .filename(&file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -83,7 +92,13 @@ impl Db {
                 options
                     .clone()
                     .pragma("cache_size", format!("-{}", limits::WRITER_CACHE_KIB))
-                    .pragma("wal_autocheckpoint", limits::WAL_PAGES.to_string())
+                    // With a backup SQLite is asked to, when what it would overwrite is shipped.
+                    .pragma(
+                        "wal_autocheckpoint",
+                        if backup.is_some() { 0 } else { limits::WAL_PAGES }.to_string(),
+                    )
+                    // A log that began again is cut to this, so that its file's length says how long it has grown since.
+                    .pragma("journal_size_limit", backup.map_or(-1, BackupTo::log_bytes_kept).to_string())
                     // What a statement of many rows may have to take back is kept in memory, not in a file.
                     .pragma("temp_store", "memory"),
             );
@@ -95,27 +110,22 @@ impl Db {
             .acquire_timeout(SQLITE_ACQUIRE_TIMEOUT)
             .connect_with(options.read_only(true));
         let readers = stage("opening the database for reading", readers).await?;
-        Ok(Self::Sqlite(SqliteDb { readers, writer, queue: WriterQueue::default(), clock }))
+        let backup = match backup {
+            Some(to) => {
+                let start = Backup::start(to, file, writer.clone(), clock.clone());
+                Some(stage("bringing the backup up to date", start).await?)
+            }
+            None => None,
+        };
+        Ok(Self::Sqlite(SqliteDb { readers, writer, queue: WriterQueue::default(), clock, backup }))
     }
 
-    /// Connects to Postgres and migrates it. Every session ends by itself if its process falls asleep inside BEGIN:
-    /// it would otherwise hold the very row that fences it.
+    /// Connects to Postgres and migrates it.
     pub async fn connect_postgres(url: &str) -> Result<Self, StoreError> {
-        let options: PgConnectOptions = url.parse()?;
-        let options = options.statement_cache_capacity(limits::STATEMENT_CACHE).options([
-            ("idle_in_transaction_session_timeout", "1000"),
-            ("lock_timeout", "5000"),
-            ("statement_timeout", "10000"),
-        ]);
-        let pool = PgPoolOptions::new()
-            .min_connections(limits::POSTGRES_CONNECTIONS_MIN)
-            .max_connections(limits::POSTGRES_CONNECTIONS_MAX)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options);
-        let pool = stage("connecting to the database", pool).await?;
+        let db = stage("connecting to the database", PgDb::connect(url)).await?;
         // Another server that migrates holds a lock meanwhile.
-        stage("migrating the database", MIGRATIONS.run(&pool)).await.map_err(schema_error)?;
-        Ok(Self::Postgres(pool))
+        stage("migrating the database", MIGRATIONS.run(&db.pool)).await.map_err(schema_error)?;
+        Ok(Self::Postgres(db))
     }
 
     /// Begins a transaction that may write, in its turn.
@@ -124,9 +134,9 @@ impl Db {
             Self::Sqlite(db) => {
                 let turn = db.queue.turn(priority).await;
                 let tx = db.writer.begin_with("BEGIN IMMEDIATE").await?;
-                Ok(Tx::Sqlite { tx, clock: db.clock.clone(), turn })
+                Ok(Tx::Sqlite { tx, clock: db.clock.clone(), turn, backup: db.backup.clone() })
             }
-            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+            Self::Postgres(db) => Ok(Tx::Postgres(db.begin(priority).await?)),
         }
     }
 
@@ -134,7 +144,16 @@ impl Db {
     pub async fn read(&self) -> Result<Reader, StoreError> {
         match self {
             Self::Sqlite(db) => Ok(Reader::Sqlite(db.readers.acquire().await?)),
-            Self::Postgres(pool) => Ok(Reader::Postgres(pool.acquire().await?)),
+            Self::Postgres(db) => Ok(Reader::Postgres(db.pool.acquire().await?)),
+        }
+    }
+
+    /// Since when something that was acknowledged may be missing in the backup. The outer `None`: there is no backup of
+    /// this program's making.
+    pub fn backup(&self) -> Option<BehindSince> {
+        match self {
+            Self::Sqlite(db) => db.backup.as_ref().map(Backup::behind_since),
+            Self::Postgres(_) => None,
         }
     }
 
@@ -146,7 +165,7 @@ impl Db {
     pub async fn now(&self) -> Result<Micros, StoreError> {
         match self {
             Self::Sqlite(db) => Ok(db.clock.wall()),
-            Self::Postgres(pool) => postgres_now(&mut *pool.acquire().await?).await,
+            Self::Postgres(db) => postgres_now(&mut *db.pool.acquire().await?).await,
         }
     }
 
@@ -154,14 +173,18 @@ impl Db {
         match self {
             Self::Sqlite(db) => {
                 db.readers.close().await;
-                db.writer.close().await;
+                match &db.backup {
+                    // Its log stays, for the next start to go on with.
+                    Some(backup) => backup.stop().await,
+                    None => db.writer.close().await,
+                }
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(db) => db.close().await,
         }
     }
 }
 
-async fn postgres_now(conn: &mut PgConnection) -> Result<Micros, StoreError> {
+pub(super) async fn postgres_now(conn: &mut PgConnection) -> Result<Micros, StoreError> {
     // Not through the macros: SQLite has no such function, and needs none.
     let now: i64 =
         sqlx::query_scalar("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)")
@@ -170,12 +193,16 @@ async fn postgres_now(conn: &mut PgConnection) -> Result<Micros, StoreError> {
     Ok(Micros(now))
 }
 
+/// The newest migration of this program.
+pub(super) fn schema_known() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
 fn schema_error(error: sqlx::migrate::MigrateError) -> StoreError {
     match error {
-        sqlx::migrate::MigrateError::VersionMissing(found) => StoreError::SchemaUnknown {
-            found,
-            known: MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0),
-        },
+        sqlx::migrate::MigrateError::VersionMissing(found) => {
+            StoreError::SchemaUnknown { found, known: schema_known() }
+        }
         other => StoreError::Migrate(other),
     }
 }
@@ -202,10 +229,14 @@ impl Tx {
     /// leaves the outcome unknown.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite { tx, turn, .. } => {
-                let done = tx.commit().await.map_err(StoreError::CommitUnknown);
-                drop(turn);
-                done
+            Self::Sqlite { tx, turn, backup, .. } => {
+                tx.commit().await.map_err(StoreError::CommitUnknown)?;
+                match backup {
+                    // Before anybody hears of it.
+                    Some(backup) => backup.committed(turn).await,
+                    None => drop(turn),
+                }
+                Ok(())
             }
             Self::Postgres(tx) => tx.commit().await.map_err(StoreError::CommitUnknown),
         }
@@ -220,6 +251,16 @@ impl Tx {
             }
             Self::Postgres(tx) => Ok(tx.rollback().await?),
         }
+    }
+
+    /// What this transaction does need not survive the machine: its commit waits neither for Postgres's disk nor for a
+    /// standby. SQLite has no such word, and its commits are whole as ever.
+    pub async fn may_be_lost(&mut self) -> Result<(), StoreError> {
+        if let Self::Postgres(tx) = self {
+            // Not through the macros: SQLite has no such setting.
+            sqlx::query("SET LOCAL synchronous_commit TO OFF").execute(&mut **tx).await?;
+        }
+        Ok(())
     }
 
     /// The database's time, inside this transaction.

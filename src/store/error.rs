@@ -15,6 +15,8 @@ pub enum StoreError {
         "the database has schema version {found}, this program knows up to {known}: use the newer program"
     )]
     SchemaUnknown { found: i64, known: i64 },
+    #[error(transparent)]
+    Backup(#[from] super::BackupError),
     #[error("a stored row does not read back: {0}")]
     Corrupt(String),
 }

@@ -4,18 +4,27 @@
 //! and its siblings). The store knows nothing of openings' rules, of Redis, of HTTP: it runs transactions and says
 //! truthfully how they ended. `tests/it/sql.rs` prepares every query on both databases.
 
+mod backup;
 pub(crate) mod batch;
+mod checked;
 mod db;
 mod error;
+mod health;
 mod ledger;
 mod lock;
 pub(crate) mod macros;
+mod postgres;
 mod queue;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use backup::{
+    BackupError, BackupTo, BehindSince, Bounds, RestoreError, Restored, lay_out_postgres, restore,
+};
+pub use checked::{OpeningFound, openings as openings_found, raise_epochs};
 pub use db::{Db, Exec, Reader, Tx};
 pub use error::StoreError;
+pub use health::{DatabaseHealth, DatabaseKind, PoolUse, Standby};
 #[cfg(test)]
 pub use ledger::sim;
 pub use ledger::{

@@ -60,6 +60,9 @@ metrics_list! {
     counter PANICS = "kaipan_panics_total", "Panics anywhere in the process; must stay 0";
     read_gauge DATA_FREE_BYTES = "kaipan_data_free_bytes", "Free space where SQLite's file lies";
     read_gauge DATABASE_BYTES = "kaipan_database_bytes", "Size of SQLite's files, by file (main, wal)";
+    read_gauge BACKUP_BEHIND_SECONDS = "kaipan_backup_behind_seconds", "How long something acknowledged may have been missing in SQLite's backup; 0: nothing is";
+    counter BACKUP_FAILURES = "kaipan_backup_failures_total", "How often SQLite's backup fell behind; should stay 0";
+    histogram BACKUP_SECONDS = "kaipan_backup_seconds", "From a commit of SQLite to its being on the backup's disk; a pick's yes waits for this too";
 
     read_gauge OPENINGS = "kaipan_openings", "Openings that run in this process, by phase";
     read_gauge OPENING_PHASE = "kaipan_opening_phase", "1 for the phase that an opening is in by its own clock, 0 for the others";
@@ -99,6 +102,13 @@ metrics_list! {
     histogram LOOP_LATE_SECONDS = "kaipan_loop_late_seconds", "How late a buyers' loop came to its own timer: what a tap waited before the loop looked at it; 0.25 and more for half a second starts refusing";
     counter LOOP_REFUSED = "kaipan_loop_refused_total", "Picks refused with SLOW_DOWN because their loop stayed late: the cores can not do more";
     counter ACCEPT_ERRORS = "kaipan_accept_errors_total", "Failures of accept(), by door; file descriptors used up?";
+    counter GATE2_CALLS = "kaipan_gate2_calls_total", "Calls of Redis, by opening and script";
+    counter GATE2_ANSWERS = "kaipan_gate2_answers_total", "What Redis said of picks, by opening: go, wait, news, unsealed, unknown, away, refused";
+    histogram GATE2_SECONDS = "kaipan_gate2_seconds", "A call of Redis, by opening";
+    counter GATE2_REBUILDS = "kaipan_gate2_rebuilds_total", "Times that this gateway loaded an opening into Redis under a new epoch";
+    read_gauge GATE2_STATE = "kaipan_gate2_state", "1 for what gate 2 is doing, by opening: off, ready, lost, rebuilding";
+    read_gauge STREAM_LAG = "kaipan_stream_lag_entries", "Journal entries known to be in the database and not applied here, by opening";
+    read_gauge OPENING_EPOCH = "kaipan_opening_epoch", "The epoch under which this gateway commits, by opening";
 }
 
 /// Counters of what should not happen exist from the start: an alert sees a step from 0 to 1, and never a line that
@@ -116,7 +126,7 @@ pub fn begin_at_zero() {
     for kind in ["buyer", "anonymous"] {
         metrics::gauge!(SOCKETS, "kind" => kind).increment(0.0);
     }
-    for counter in [PANICS, SOCKET_SKIPS, CODES_SENT] {
+    for counter in [PANICS, SOCKET_SKIPS, CODES_SENT, BACKUP_FAILURES] {
         metrics::counter!(counter).increment(0);
     }
     metrics::counter!(SIGN_INS, "outcome" => "ok").increment(0);

@@ -35,7 +35,7 @@ fn metrics_are_named_once_and_by_the_rules_of_prometheus() {
     for Metric { name, kind, help } in ALL {
         let prefixed = name.starts_with("kaipan_") || name.starts_with("process_");
         assert!(prefixed && !help.is_empty(), "{name}");
-        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
+        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'), "{name}");
         assert_eq!(*kind == "counter", name.ends_with("_total"), "{name}");
     }
 }

@@ -82,6 +82,8 @@ pub enum Purpose {
 pub enum Secret {
     SignInCode,
     StaffSession,
+    /// Who tried too often, as gateways tell each other.
+    Bucket,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +143,7 @@ pub struct Vault {
     name: HmacSha256,
     sign_in_code: HmacSha256,
     staff_session: HmacSha256,
+    bucket: HmacSha256,
     session_token_key: Zeroizing<[u8; 32]>,
     fingerprints: Vec<KeyFingerprint>,
 }
@@ -162,6 +165,7 @@ impl Vault {
             name: index("index name")?,
             sign_in_code: session("sign-in code")?,
             staff_session: session("staff session")?,
+            bucket: session("bucket")?,
             session_token_key: derive(ring.session_key(), "session token")?,
             fingerprints: binding::fingerprints(ring)?,
         })
@@ -194,6 +198,7 @@ impl Vault {
         let state = match secret {
             Secret::SignInCode => &self.sign_in_code,
             Secret::StaffSession => &self.staff_session,
+            Secret::Bucket => &self.bucket,
         };
         finish(state, &[context.as_bytes(), value])
     }

@@ -15,13 +15,17 @@ pub const BUYERS: usize = 200;
 /// A published opening, its start past, and everyone signed in.
 pub struct Hall {
     pub home: Home,
-    sale: Sale,
-    buyers: Vec<Buyer>,
+    pub sale: Sale,
+    pub buyers: Vec<Buyer>,
 }
 
 impl Hall {
     pub async fn open(database: Database, plan: Plan) -> (Self, Server) {
-        let home = Home::new(database).await;
+        Self::open_in(Home::new(database).await, plan).await
+    }
+
+    /// The same in an installation with settings of its own.
+    pub async fn open_in(home: Home, plan: Plan) -> (Self, Server) {
         let server = home.serve().await;
         let sale = Sale::publish(&server, &plan).await;
         let mut buyers = Vec::new();
@@ -49,7 +53,7 @@ impl Hall {
         };
         let registrations = self.sale.people.iter().map(|person| &person.code);
         Burst {
-            port: self.home.buyers_port,
+            ports: vec![self.home.buyers_port],
             opening: self.sale.opening.clone(),
             record: self.home.file(&format!("{name}.jsonl")),
             buyers: self.buyers.iter().zip(registrations).map(tapper).collect(),
@@ -63,7 +67,7 @@ impl Hall {
         let answers = answers(record);
         let mut winners: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
         for line in record {
-            let Line::Tapped(tap) = line else { continue };
+            let Line::Tapped { tap, .. } = line else { continue };
             let claim = books.claim(&tap.registration, &tap.key);
             match answers.get(tap) {
                 None => faults.push(format!("unanswered: {tap:?}")),

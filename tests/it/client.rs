@@ -1,4 +1,4 @@
-//! The buyers of a burst in a process of their own, so that the server's end is not theirs.
+//! A buyer's page, and the buyers of a burst in a process of their own, so that the server's end is not theirs.
 //!
 //! This test binary starts itself again with only the ignored test below. The plan comes on standard input; what was
 //! tapped and what was answered goes to a file, one JSON line each, written before the next step is taken.
@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::harness::{Ended, Link};
+use crate::harness::{Api, Ended, Link, now_us};
 
 /// Longer than a killed server takes to come back.
 const RECONNECT_WITHIN: Duration = Duration::from_secs(60);
@@ -25,7 +25,8 @@ const ENDS_WITHIN: Duration = Duration::from_secs(120);
 
 #[derive(Serialize, Deserialize)]
 pub struct Burst {
-    pub port: u16,
+    /// The doors of the gateways that serve.
+    pub ports: Vec<u16>,
     pub opening: String,
     pub buyers: Vec<Tapper>,
     pub record: PathBuf,
@@ -47,15 +48,31 @@ pub struct Tap {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Line {
-    Tapped(Tap),
+    Tapped {
+        tap: Tap,
+        at_us: i64,
+    },
     /// The final answer: yes or no, never `in_progress` or `unknown`.
-    Answered(Tap, Value),
+    Answered {
+        tap: Tap,
+        answer: Value,
+        at_us: i64,
+    },
     /// The socket ended under the buyer, with this close code if with any.
     Left {
         registration: String,
         close_code: Option<u16>,
     },
+    /// A claim given up, and the server said so.
+    GaveUp {
+        claim: String,
+        sent_us: i64,
+        at_us: i64,
+    },
 }
+
+/// The doors of the gateways that serve; a new one is found by whoever looks for the next.
+pub type Doors = Arc<Mutex<Vec<u16>>>;
 
 /// The running client process.
 pub struct Burster {
@@ -102,7 +119,7 @@ impl Burster {
 pub fn answers(record: &[Line]) -> BTreeMap<Tap, Value> {
     let mut answers = BTreeMap::new();
     for line in record {
-        if let Line::Answered(tap, answer) = line
+        if let Line::Answered { tap, answer, .. } = line
             && let Some(before) = answers.insert(tap.clone(), answer.clone())
         {
             assert_eq!(before["answer"], answer["answer"], "two answers to {tap:?}");
@@ -126,9 +143,17 @@ async fn client_process() {
     let burst: Burst = serde_json::from_slice(&plan).unwrap();
     let record = Arc::new(Mutex::new(File::options().append(true).open(&burst.record).unwrap()));
     let mut running = tokio::task::JoinSet::new();
-    for tapper in burst.buyers {
-        let (opening, record) = (burst.opening.clone(), Arc::clone(&record));
-        running.spawn(async move { tap_all(burst.port, &opening, tapper, &record).await });
+    let doors = Arc::new(Mutex::new(burst.ports));
+    for (at, tapper) in burst.buyers.into_iter().enumerate() {
+        let (opening, doors, record) = (burst.opening.clone(), Arc::clone(&doors), Arc::clone(&record));
+        running.spawn(async move {
+            let write = |line: Line| write(&record, &line);
+            let Tapper { registration, token, taps } = tapper;
+            let mut page = Page::open(doors, at, opening, registration, token).await;
+            for tap in taps {
+                page.tap(tap, &write).await;
+            }
+        });
     }
     while let Some(ended) = running.join_next().await {
         ended.unwrap();
@@ -141,38 +166,75 @@ fn write(record: &Mutex<File>, line: &Line) {
     record.lock().unwrap().write_all(text.as_bytes()).unwrap();
 }
 
-/// One tap after the other; after a lost connection the open one is asked about, never repeated under another key.
-async fn tap_all(port: u16, opening: &str, tapper: Tapper, record: &Mutex<File>) {
-    let mut link = connect(port, opening, &tapper.token).await;
-    for tap in &tapper.taps {
-        write(record, &Line::Tapped(tap.clone()));
-        let mut sent = link.pick(&tap.key, tap.unit).await.map_err(Ended::Broken);
-        let answer = loop {
+/// A buyer's page: at one gateway's door, and at the next one's when that is lost.
+pub struct Page {
+    doors: Doors,
+    /// Which of them it is at.
+    at: usize,
+    port: u16,
+    opening: String,
+    pub registration: String,
+    token: String,
+    link: Link,
+}
+
+impl Page {
+    /// At the `at`th door, counted round.
+    pub async fn open(doors: Doors, at: usize, opening: String, registration: String, token: String) -> Self {
+        let (at, port, link) = connect(&doors, at, &opening, &token).await;
+        Self { doors, at, port, opening, registration, token, link }
+    }
+
+    /// The door it is at.
+    pub fn door(&self) -> Api {
+        Api::new(self.port).with_token(&self.token)
+    }
+
+    /// To the next door.
+    pub async fn go_on(&mut self) {
+        (self.at, self.port, self.link) = connect(&self.doors, self.at + 1, &self.opening, &self.token).await;
+    }
+
+    /// One tap, insisted on until it is answered; after a lost connection it is asked about, never repeated under
+    /// another key.
+    pub async fn tap(&mut self, tap: Tap, write: &(dyn Fn(Line) + Sync)) -> Value {
+        write(Line::Tapped { tap: tap.clone(), at_us: now_us() });
+        let mut sent = self.link.pick(&tap.key, tap.unit).await.map_err(Ended::Broken);
+        loop {
             let answer = match sent {
-                Ok(()) => link.answer(&tap.key, tap.unit).await,
+                Ok(()) => self.link.answer(&tap.key, tap.unit).await,
                 Err(end) => Err(end),
             };
             match answer {
-                Ok(frame) => break frame,
+                Ok(answer) => {
+                    write(Line::Answered { tap, answer: answer.clone(), at_us: now_us() });
+                    return answer;
+                }
                 Err(end) => {
-                    let registration = tapper.registration.clone();
-                    write(record, &Line::Left { registration, close_code: end.close_code() });
-                    link = connect(port, opening, &tapper.token).await;
-                    sent = link.ask(&tap.key).await.map_err(Ended::Broken);
+                    let registration = self.registration.clone();
+                    write(Line::Left { registration, close_code: end.close_code() });
+                    self.go_on().await;
+                    sent = self.link.ask(&tap.key).await.map_err(Ended::Broken);
                 }
             }
-        };
-        write(record, &Line::Answered(tap.clone(), answer));
+        }
     }
 }
 
-async fn connect(port: u16, opening: &str, token: &str) -> Link {
+/// At the `at`th door, or at the next that opens.
+async fn connect(doors: &Doors, mut at: usize, opening: &str, token: &str) -> (usize, u16, Link) {
     let deadline = Instant::now() + RECONNECT_WITHIN;
     loop {
+        let port = {
+            let doors = doors.lock().unwrap();
+            at %= doors.len();
+            doors[at]
+        };
         match Link::open(port, opening, Some(token)).await {
-            Ok(link) => return link,
+            Ok(link) => return (at, port, link),
             Err(error) => assert!(Instant::now() < deadline, "no connection: {error}"),
         }
+        at += 1;
         sleep(Duration::from_millis(50)).await;
     }
 }

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use kaipan::domain::ids::{OpeningId, RegOrd, UnitOrd};
 use kaipan::domain::time::{Clock, Micros};
-use kaipan::opening::answer::{Answer, ClaimState, Key};
+use kaipan::opening::answer::{Answer, ClaimState, Key, Refusal};
 use kaipan::opening::{Live, Openings};
-use kaipan::store::Db;
+use kaipan::store::{Db, Exec, Priority};
 use kaipan::vault::{KeySource, Vault};
 use rstest::rstest;
 use sqlx::{Executor, PgPool, SqlitePool};
@@ -262,4 +262,83 @@ async fn a_step_of_the_gateways_clock_moves_no_deadline(#[case] database: Databa
     clock.step_wall(Micros::from_secs(-1_200));
     tokio::time::sleep(Duration::from_millis(3_500)).await;
     assert_eq!(state(), ClaimState::Lapsed, "the step back kept the hold alive");
+}
+
+/// OP-42, OP-85: a tap was sent to one gateway, and sent again to another, which truly says *no*. When the home comes free
+/// afterwards, the first sending, which was asleep, must not make that *no* a *yes*.
+///
+/// Mutation that turned it red: `pick_again` made a plain `pick` (the first sending was granted).
+#[tokio::test]
+async fn postgres_a_no_to_a_tap_that_was_sent_again_stays_a_no() {
+    let (home, opening) = published(Database::Postgres, 1).await;
+    let vault = Arc::new(Vault::open(&KeySource::File(home.keyring()), Some(&home.data_dir())).unwrap());
+    let db = open(&home, Clock::system()).await;
+    let mut gateways: Vec<(Openings, Arc<Live>)> = Vec::new();
+    for _ in 0..2 {
+        let openings = Openings::new(db.clone(), vault.clone(), Clock::system());
+        let live = openings.start(&opening.parse().unwrap()).await.unwrap();
+        gateways.push((openings, live));
+    }
+    let [(_, asleep), (_, awake)] = &gateways[..] else { panic!("two gateways") };
+    let (unit, key) = (UnitOrd(0), Key::parse("sent-to-both").unwrap());
+    let Answer::Yes(other) = insist(awake, RegOrd(1), unit, Key::parse("somebody-else").unwrap()).await
+    else {
+        panic!("the home is free")
+    };
+    let again = awake.pick_again(RegOrd(0), unit, key.clone()).await.unwrap();
+    assert_eq!(again, Answer::No(Refusal::Taken { unit }));
+    awake.give_up(RegOrd(1), other.id.clone(), other.generation).await.unwrap();
+    let free = async {
+        // Until the gateway that was asleep has followed: then its memory refuses nothing.
+        while asleep.claim(&other.id).is_none_or(|claim| claim.state != ClaimState::GivenUp) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), free).await.expect("followed");
+    assert_eq!(insist(asleep, RegOrd(0), unit, key.clone()).await, Answer::No(Refusal::NotRecorded));
+    assert_eq!(awake.ask(RegOrd(0), key).await.unwrap(), Answer::No(Refusal::Taken { unit }));
+}
+
+/// The first second's groups find their statements read: what a burst runs on any connection was seen there when the opening
+/// was armed.
+///
+/// Mutation that turned it red: `warm` left out of `arm`.
+#[tokio::test]
+async fn postgres_has_read_the_statements_of_picks_before_the_start() {
+    let (home, opening) = published(Database::Postgres, 1).await;
+    let vault = Arc::new(Vault::open(&KeySource::File(home.keyring()), Some(&home.data_dir())).unwrap());
+    let db = open(&home, Clock::system()).await;
+    let openings = Openings::new(db.clone(), vault, Clock::system());
+    let live = openings.start(&opening.parse().unwrap()).await.unwrap();
+    let armed = async {
+        while !live.figures().armed || prepared(&db).await.iter().any(|statements| *statements < 70) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), armed).await.expect("armed and warm");
+    let before: i64 = prepared(&db).await.iter().sum();
+
+    let taps = (0..BUYERS).map(|who| {
+        let key = Key::parse(&format!("warm-tap-{who:02}")).unwrap();
+        insist(&live, RegOrd(who), UnitOrd(who), key)
+    });
+    let answers = futures_util::future::join_all(taps).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Answer::Yes(_))), "{answers:?}");
+    let after: i64 = prepared(&db).await.iter().sum();
+    // `save_head` is one text, which a row without a group would not need; nothing that grows with a group's size is new.
+    assert!(after - before <= 3, "{before} statements were known, {after} are");
+}
+
+/// How many statements each connection that commits has read.
+async fn prepared(db: &Db) -> Vec<i64> {
+    let begun = (0..3).map(|_| db.begin(Priority::Commit));
+    let mut counts = Vec::new();
+    for mut tx in futures_util::future::try_join_all(begun).await.unwrap() {
+        let Exec::Postgres(conn) = tx.exec() else { panic!("Postgres") };
+        let count =
+            sqlx::query_scalar("SELECT count(*) FROM pg_prepared_statements").fetch_one(conn).await.unwrap();
+        counts.push(count);
+        tx.rollback().await.unwrap();
+    }
+    counts
 }

@@ -13,10 +13,9 @@ mod stalled;
 
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::harness::{Buyer, Database, Home, Link, Plan, Sale, Server};
+use crate::harness::{Buyer, Database, Home, Link, Plan, Sale, Server, allow_sockets};
 
 /// The promise is a second. These tests share an unoptimised server's machine with each other; what they look for, a
 /// server that stops answering, is not a matter of moments.
@@ -26,14 +25,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 fn size(full: usize, small: usize) -> usize {
     let all = std::env::var("KAIPAN_HOSTILE").is_ok_and(|size| size == "full");
     let count = if all { full } else { small };
-    // Each is a socket of this process, and of the server's.
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wanted = u64::try_from(count).unwrap() + 2_000;
-    if current.is_some_and(|soft| soft < wanted) {
-        let most = maximum.unwrap_or(u64::MAX);
-        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted.min(most)), maximum }).unwrap();
-        assert!(most >= wanted, "{wanted} open files are needed, {most} allowed: ulimit -Hn");
-    }
+    allow_sockets(count);
     count
 }
 
@@ -145,9 +137,7 @@ impl Taps {
 }
 
 async fn figure(server: &Server, sample: &str) -> f64 {
-    let page = server.staff().get("/metrics").await.text();
-    let line = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {sample} in:\n{page}")).parse().unwrap()
+    server.figure(sample).await.unwrap_or_else(|| panic!("no {sample}"))
 }
 
 /// A sale with room for a tap every tenth of a second: more than one buyer's quota, so that later ones are refused, which

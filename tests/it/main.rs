@@ -10,10 +10,13 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod backup;
 mod burst;
+mod chaos;
 mod cli;
 mod client;
 mod committers;
+mod composed;
 mod demo;
 mod devices;
 mod door;
@@ -29,6 +32,7 @@ mod metrics;
 mod overload;
 mod pick;
 mod prepare;
+mod proxied;
 mod rehearsal;
 mod roles;
 mod second;
@@ -36,4 +40,6 @@ mod secrets;
 mod sockets;
 mod sql;
 mod staff;
+mod status;
 mod tap;
+mod together;

@@ -109,6 +109,7 @@ fn routes() -> Vec<(&'static str, &'static str, &'static str, Sent)> {
         ("GET", REPORT_JSON, "view", Sent::No),
         ("DELETE", "/load-runs/{run}", "rehearse", Sent::No),
         ("GET", "/server", "view", Sent::No),
+        ("GET", "/status", "view", Sent::No),
         ("DELETE", "/session", NOTHING, Sent::No),
     ]
 }

@@ -15,7 +15,7 @@ use crate::source::{PATH, Token, module_of, root, rust_files, tokens};
 const LAYERS: &[(&str, &[&str])] = &[
     ("L1", &["domain", "config", "limits", "telemetry"]),
     ("L2", &["inventory", "store", "cluster", "vault", "http", "child"]),
-    ("L2b", &["messaging", "wechat"]),
+    ("L2b", &["messaging", "status", "wechat"]),
     ("L3", &["identity", "client", "payment", "opening"]),
     ("L4", &["gateway", "console", "relay", "crm"]),
     ("L5", &["app", "cli", "demo", "main"]),

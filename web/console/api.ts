@@ -17,6 +17,7 @@ import type {
   Role,
   ServerState,
   Staff,
+  Status,
   Summary,
   UnitAdmin,
 } from "@shared/api/staff";
@@ -137,6 +138,7 @@ export const listRefunds = async (id: string) => (await call<{ refunds: Payment[
 
 // ---- ops ----
 export const serverState = () => timed(call<ServerState>("/server"));
+export const status = () => call<Status>("/status");
 export const listLoadRuns = () => call<LoadRuns>("/load-runs");
 export const startLoadRun = (id: string, body: { scenario: string; buyers: number; start_in_s: number; limits: object }) =>
   post<LoadRun>(at(id, "/load-runs"), body);

@@ -35,6 +35,30 @@ export async function run(browser) {
       await desk.says(/还没有演练过/);
     });
 
+    await j.step("OP-85", "what every gateway says of itself stands first, and keeps up with it", async () => {
+      await page.locator("[data-testid=all-well]").waitFor();
+      const gateways = page.locator("[data-testid=gateways] tbody tr");
+      equal(await gateways.count(), 1, "gateways");
+      const before = await gateways.first().innerText();
+      check(/就绪/.test(before) && before.includes(`127.0.0.1:${server.buyersPort}`), before);
+      check(/一期首次开盘/.test(await page.locator("[data-testid=openings-at]").innerText()), "the opening at the gateway");
+      await until("another look", async () => (await gateways.first().innerText()) !== before);
+    });
+
+    await j.step("OP-85", "a killed server is seen by its silence, and what that means is said", async () => {
+      // What it said is in its database, so the one that comes after it knows; under its own name it would take its place.
+      await server.kill();
+      await server.serve({ KAIPAN_GATEWAY_NAME: "the-next" });
+      await desk.go("ops");
+      const silent = page.locator("[data-code=GATEWAY_SILENT]");
+      await silent.waitFor({ timeout: 30_000 });
+      check(/已经答复的结果不会丢失/.test(await silent.innerText()), await silent.innerText());
+      const rows = await page.locator("[data-testid=gateways] tbody tr").allInnerTexts();
+      equal(rows.length, 2, "gateways");
+      check(rows.some((row) => /失联/.test(row)) && rows.some((row) => /the-next/.test(row) && /就绪/.test(row)), rows.join());
+      await j.picture("desk", "silent", { fullPage: true });
+    });
+
     await j.step("OP-38 OP-94", "the form says what it will do before it does it", async () => {
       await page.selectOption("#load-start", "15");
       await page.fill("#load-buyers", "10001");

@@ -24,7 +24,7 @@ enum Command {
         /// Every row in full, medians of five; else the short form
         #[arg(long)]
         full: bool,
-        /// Only these rows
+        /// Only these rows, or those of a part: single, cluster
         #[arg(long, value_delimiter = ',', value_name = "NAME")]
         rows: Vec<String>,
         /// Runs of each row [default: 5, short 3]
@@ -69,7 +69,7 @@ fn run(command: Command) -> Outcome<bool> {
         Command::Rows => {
             for row in ROWS {
                 // A closed pipe is no failure.
-                drop(writeln!(io::stdout(), "{:<12} {}", row.name, row.about));
+                drop(writeln!(io::stdout(), "{:<14} {}", row.name, row.about));
             }
             Ok(true)
         }

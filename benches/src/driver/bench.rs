@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::Options;
 use super::fleet::Fleet;
+use super::home::Home;
 use super::kaipan::{Freed, Kaipan, Size, Template};
 use super::machine::Cores;
 use super::peers::{self, Peer};
@@ -86,7 +87,7 @@ impl Bench {
             return Ok(Rc::clone(found));
         }
         let folder = self.folder(&format!("template-{}-{}", size.units, size.buyers));
-        let template = Rc::new(Template::prepare(&folder, size, &self.cores.server)?);
+        let template = Rc::new(Template::prepare(&Home::sqlite(&folder), size, &self.cores.server)?);
         self.templates.push(Rc::clone(&template));
         Ok(template)
     }
@@ -121,6 +122,12 @@ impl Bench {
         };
         let place = peer.place(&nowhere);
         Ok((Subject::Peer(peer), place))
+    }
+
+    /// The single server, SQLite in its folder, on the server's cores.
+    pub fn single(&mut self, size: Size) -> Outcome<Kaipan> {
+        let folder = self.folder("kaipan");
+        self.template(size)?.serve(&folder, &self.cores.server, Freed::Kept)
     }
 
     /// Kaipan on the server's cores, to be weighed.

@@ -42,8 +42,10 @@ pub struct Measured {
     pub run_ms: u64,
     /// The busiest worker's share of its core.
     pub busy: f64,
-    /// Sorted, in microseconds.
+    /// Of all answers, sorted, in microseconds.
     pub latencies_us: Vec<u32>,
+    /// Of the yeses alone, likewise.
+    pub yes_us: Vec<u32>,
 }
 
 impl Measured {
@@ -70,6 +72,11 @@ impl Measured {
 
     pub fn percentile_ms(&self, share: f64) -> f64 {
         f64::from(percentile(&self.latencies_us, share)) / 1_000.0
+    }
+
+    /// Of the yeses alone: the picks that went to the database.
+    pub fn yes_percentile_ms(&self, share: f64) -> f64 {
+        f64::from(percentile(&self.yes_us, share)) / 1_000.0
     }
 
     pub fn last_ms(&self) -> f64 {
@@ -242,10 +249,14 @@ impl Fleet {
             sum.last_yes_ns = sum.last_yes_ns.max(reply.last_yes_ns);
             sum.busy = sum.busy.max(reply.busy);
             let bytes = fs::read(self.latencies(number)).during("reading the latencies")?;
-            let numbers = bytes.as_chunks::<4>().0;
-            sum.latencies_us.extend(numbers.iter().map(|bytes| u32::from_le_bytes(*bytes)));
+            let mut numbers = bytes.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
+            let yeses = numbers.next().during("the number of yeses")?;
+            let latencies: Vec<u32> = numbers.collect();
+            sum.yes_us.extend(latencies.iter().take(yeses as usize));
+            sum.latencies_us.extend(latencies);
         }
         sum.latencies_us.sort_unstable();
+        sum.yes_us.sort_unstable();
         Ok(sum)
     }
 }

@@ -7,11 +7,13 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::figures::Figures;
+use super::home::{Home, PASSWORD};
 use super::process::{Process, beside, free_address, on_cores};
 use super::sheets;
 use crate::clock::{now_ns, wait_for, wall_ms};
@@ -19,17 +21,14 @@ use crate::failure::{Failure, Outcome, While};
 use crate::http::{Client, Reply};
 use crate::load::Place;
 
-const PASSWORD: &str = "correct-horse-battery-staple";
-/// What is repeated of a failed command's words.
-const WORDS_MAX: usize = 400;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// A board without a change for this long has no more to come: six ticks.
 const QUIET_NS: u64 = 300_000_000;
 const QUIET_WITHIN: Duration = Duration::from_secs(30);
 /// Sessions that one call makes.
 const SESSIONS_A_CALL: u32 = 10_000;
-/// Homes that one simulated buyer may take, so that the same buyers can win again in the next run.
-const QUOTA: u32 = 1_000;
+/// Units that a rehearsal's copying is through with in a second, on SQLite and on Postgres.
+const COPIED_A_SECOND: (u32, u32) = (20_000, 5_000);
 
 /// What an opening must have for a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +46,10 @@ pub enum Freed {
     GivenBack,
 }
 
-/// A folder that is never served, only copied.
+/// A home that is never served, only copied.
 pub struct Template {
     pub size: Size,
-    folder: PathBuf,
+    home: Home,
     opening: String,
     sessions: PathBuf,
 }
@@ -62,81 +61,24 @@ pub struct Kaipan {
     pub staff: SocketAddr,
     pub opening: String,
     sessions: PathBuf,
-    folder: PathBuf,
+    home: Home,
     /// From the start of the process until it said that it was ready.
     pub ready_ms: f64,
 }
 
-fn path_of(folder: &Path, name: &str) -> PathBuf {
-    folder.join(name)
-}
-
-/// The binary on one folder, with nothing of the machine's own configuration.
-fn on_folder(mut command: Command, folder: &Path) -> Command {
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", folder)
-        .env("KAIPAN_DATA_DIR", path_of(folder, "data"))
-        .env("KAIPAN_KEYRING", path_of(folder, "keys.json"))
-        .env("KAIPAN_LOG", "warn")
-        .env("NO_COLOR", "1");
-    command
-}
-
-/// Runs one command of the command line to its end; what it printed.
-pub fn run(folder: &Path, arguments: &[&str], input: &str) -> Outcome<String> {
-    use std::io::Write;
-    let doing = format!("kaipan {}", arguments.iter().take(2).copied().collect::<Vec<_>>().join(" "));
-    let mut command = on_folder(Command::new(beside("kaipan")?), folder);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().during(&doing)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A command that reads nothing may have closed its end already.
-        let _ = stdin.write_all(input.as_bytes());
-    }
-    let output = child.wait_with_output().during(&doing)?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    // An import tells on standard output what it did not take.
-    let said = [&output.stderr[..], &output.stdout[..]].concat();
-    let said: String = String::from_utf8_lossy(&said).trim().chars().take(WORDS_MAX).collect();
-    Err(Failure(format!("{doing}: {said}")))
-}
-
-/// An empty draft, made by the command line alone; its id.
-pub fn draft(folder: &Path) -> Outcome<String> {
-    fs::create_dir_all(folder).during("making a folder")?;
-    let add = ["staff", "add", "admin", "--role", "admin", "--password-stdin"];
-    run(folder, &add, PASSWORD)?;
-    run(folder, &["project", "add", "Bench"], "")?;
-    let quota = format!("home={QUOTA}");
-    let window = ["--start", "2099-01-01T10:00:00+08:00", "--end", "2099-01-01T18:00:00+08:00"];
-    let mut create = vec!["opening", "create", "--project", "Bench", "--name", "Bench", "--json"];
-    create.extend(window);
-    create.extend(["--quota", &quota]);
-    let created: Value = serde_json::from_str(&run(folder, &create, "")?).during("reading the opening")?;
-    Ok(created["id"].as_str().during("the opening's id")?.to_owned())
-}
-
-/// Imports a `price-list` or a `roster` whole.
-pub fn import(folder: &Path, which: &str, file: &Path, opening: &str) -> Outcome<()> {
-    let file = file.to_string_lossy().into_owned();
-    run(folder, &["import", which, &file, "--opening", opening, "--all-or-nothing"], "").map(drop)
-}
-
 impl Template {
     /// Prepares it, which needs a server for the sessions; `cores` are those of the server's half.
-    pub fn prepare(folder: &Path, size: Size, cores: &[usize]) -> Outcome<Self> {
-        let source = draft(folder)?;
-        let file = path_of(folder, "units.csv");
+    pub fn prepare(home: &Home, size: Size, cores: &[usize]) -> Outcome<Self> {
+        let source = home.draft()?;
+        let file = home.file("units.csv");
         fs::write(&file, sheets::price_list(size.units)).during("writing the price list")?;
-        import(folder, "price-list", &file, &source)?;
-        let server = Kaipan::serve(folder, cores, Freed::Kept)?;
+        home.import("price-list", &file, &source)?;
+        let server = Kaipan::serve(home, cores, Freed::Kept, &[])?;
         let mut desk = server.desk()?;
         // Copying takes its time, and a start that has passed by then is refused.
-        let start_in_s = 1 + size.units / 20_000;
+        let (on_sqlite, on_postgres) = COPIED_A_SECOND;
+        let copied = if home.database_url.is_some() { on_postgres } else { on_sqlite };
+        let start_in_s = 1 + size.units / copied;
         let wanted = json!({ "buyers": size.buyers, "start_in_s": start_in_s, "open_for_s": 20 * 86_400 });
         let path = format!("/api/v1/openings/{source}/rehearsals");
         let copy = desk.post(&path, &wanted)?.json("making a rehearsal")?;
@@ -152,30 +94,37 @@ impl Template {
                 tokens.push('\n');
             }
         }
-        let sessions = path_of(folder, "sessions");
+        let sessions = home.file("sessions");
         fs::write(&sessions, tokens).during("writing the sessions")?;
         let server = Kaipan { opening: opening.clone(), sessions: sessions.clone(), ..server };
         server.is_live()?;
         server.process.stop()?;
-        Ok(Self { size, folder: folder.to_owned(), opening, sessions })
+        Ok(Self { size, home: home.clone(), opening, sessions })
     }
 
     /// The opening and its sessions, with the address of nobody.
     pub fn place(&self) -> Place {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Place { address, opening: self.opening.clone(), sessions: self.sessions.clone(), first: 0 }
+        let (opening, sessions) = (self.opening.clone(), self.sessions.clone());
+        Place { addresses: vec![address], opening, sessions, first: 0 }
     }
 
     /// A server on a copy of this folder, on these cores.
     pub fn serve(&self, folder: &Path, cores: &[usize], freed: Freed) -> Outcome<Kaipan> {
+        self.serve_on(&Home::sqlite(folder), cores, freed, &[])
+    }
+
+    /// The same on a home whose database, if it is not in the folder, is a copy already.
+    pub fn serve_on(&self, home: &Home, cores: &[usize], freed: Freed, flags: &[String]) -> Outcome<Kaipan> {
+        let folder = &home.folder;
         if folder.exists() {
             fs::remove_dir_all(folder).during("removing the last run's folder")?;
         }
-        let copied = Command::new("cp").arg("-r").arg(&self.folder).arg(folder).status();
+        let copied = Command::new("cp").arg("-r").arg(&self.home.folder).arg(folder).status();
         if !copied.during("copying a folder")?.success() {
             return Err(Failure::new("the prepared folder could not be copied"));
         }
-        let server = Kaipan::serve(folder, cores, freed)?;
+        let server = Kaipan::serve(home, cores, freed, flags)?;
         let server = Kaipan { opening: self.opening.clone(), sessions: self.sessions.clone(), ..server };
         server.is_live()?;
         Ok(server)
@@ -183,24 +132,24 @@ impl Template {
 }
 
 impl Kaipan {
-    /// Starts it and waits until it says that it is ready.
-    pub fn serve(folder: &Path, cores: &[usize], freed: Freed) -> Outcome<Self> {
+    /// Starts it with these flags beyond the usual ones, and waits until it says that it is ready.
+    pub fn serve(home: &Home, cores: &[usize], freed: Freed, flags: &[String]) -> Outcome<Self> {
         let (buyers, staff) = (free_address()?, free_address()?);
-        let mut command = on_folder(on_cores(cores, &beside("kaipan")?), folder);
-        command.args(["serve", "--lifeline", "--crowd"]);
+        let mut command = home.on(on_cores(cores, &beside("kaipan")?));
+        command.args(["serve", "--lifeline", "--crowd"]).args(flags);
         if freed == Freed::GivenBack {
             command.env("MIMALLOC_PURGE_DELAY", "0");
         }
         command.args(["--buyers-listen", &buyers.to_string(), "--staff-listen", &staff.to_string()]);
         let began_ns = now_ns();
-        let process = Process::start(command, &path_of(folder, "serve.log"), false)?;
+        let process = Process::start(command, &home.file("serve.log"), false)?;
         let mut server = Self {
             process,
             buyers,
             staff,
             opening: String::new(),
-            sessions: path_of(folder, "sessions"),
-            folder: folder.to_owned(),
+            sessions: home.file("sessions"),
+            home: home.clone(),
             ready_ms: 0.0,
         };
         server.process.listens(buyers)?;
@@ -219,7 +168,13 @@ impl Kaipan {
 
     pub fn place(&self) -> Place {
         let Self { buyers, opening, sessions, .. } = self;
-        Place { address: *buyers, opening: opening.clone(), sessions: sessions.clone(), first: 0 }
+        Place { addresses: vec![*buyers], opening: opening.clone(), sessions: sessions.clone(), first: 0 }
+    }
+
+    /// What `/metrics` says now.
+    pub fn figures(&self) -> Outcome<Figures> {
+        let reply = Client::connect(self.staff)?.get("/metrics")?;
+        Figures::of(&String::from_utf8_lossy(&reply.body))
     }
 
     /// The console of the admin.
@@ -261,24 +216,9 @@ impl Kaipan {
         quiet.ok_or_else(|| Failure::new("the board does not come to rest"))
     }
 
-    /// The board as the database has it: every live claim of the dump. Read beside the running server.
+    /// The board as the database has it.
     pub fn board_of_database(&self, units: usize) -> Outcome<String> {
-        let dump = run(&self.folder, &["opening", "dump", "--opening", &self.opening, "--json"], "")?;
-        let dump: Value = serde_json::from_str(&dump).during("reading the dump")?;
-        let mut status = vec![b'0'; units];
-        for claim in dump["claims"].as_array().into_iter().flatten() {
-            let digit = match claim["state"].as_str() {
-                Some("held" | "lapsing" | "offered") => b'1',
-                Some("sold") => b'2',
-                Some("withheld") => b'3',
-                _ => continue,
-            };
-            let unit = claim["unit"].as_u64().and_then(|unit| usize::try_from(unit).ok());
-            if let Some(slot) = unit.and_then(|unit| status.get_mut(unit)) {
-                *slot = digit;
-            }
-        }
-        String::from_utf8(status).during("the board of the database")
+        self.home.board(&self.opening, units)
     }
 
     /// One tap over HTTP, to see what an answer looks like on the wire.

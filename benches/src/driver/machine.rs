@@ -29,6 +29,14 @@ impl Cores {
         self.server.len() + self.load.len()
     }
 
+    /// The server's cores for each of two gateways, as many for one as for the other; a single core they share.
+    pub fn for_two_gateways(&self) -> [Vec<usize>; 2] {
+        let each = (self.server.len() / 2).max(1);
+        let second = self.server.len().saturating_sub(each);
+        let cores = |from| self.server.iter().skip(from).take(each).copied().collect();
+        [cores(0), cores(second)]
+    }
+
     /// The server on one core, the load on all others.
     pub fn one_for_the_server(&self) -> Self {
         let mut all: Vec<usize> = self.server.iter().chain(&self.load).copied().collect();
@@ -136,6 +144,16 @@ mod tests {
         let cores = Cores { server: vec![0, 1], load: vec![2, 3] };
         let lone = cores.one_for_the_server();
         assert_eq!((lone.server, lone.load, cores.count()), (vec![0], vec![1, 2, 3], 4));
+        // Mutation that turned it red: what is over given to the second gateway.
+        for (server, first, second) in [
+            (vec![0], vec![0], vec![0]),
+            (vec![0, 1], vec![0], vec![1]),
+            (vec![0, 1, 2], vec![0], vec![2]),
+            (vec![0, 1, 2, 3], vec![0, 1], vec![2, 3]),
+        ] {
+            let cores = Cores { server, load: Vec::new() };
+            assert_eq!(cores.for_two_gateways(), [first, second]);
+        }
     }
 
     /// Mutation that turned it red: the value looked up in the line of names.

@@ -12,9 +12,40 @@ use crate::clock::wall_ms;
 use crate::failure::{Failure, Outcome, While};
 use crate::stats::{Bound, Figure, number};
 
+/// The page has a table for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// One server.
+    #[default]
+    Single,
+    /// Several gateways on one Postgres and one Redis.
+    Cluster,
+}
+
+impl Part {
+    pub const ALL: [Self; 2] = [Self::Single, Self::Cluster];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Cluster => "cluster",
+        }
+    }
+
+    /// What its markers in the page are called.
+    fn markers(self, cores: usize) -> String {
+        match self {
+            Self::Single => format!("{cores} cores"),
+            Self::Cluster => format!("cluster, {cores} cores"),
+        }
+    }
+}
+
 /// One figure with its goal.
 #[derive(Debug, Clone, Serialize)]
 pub struct Line {
+    pub part: Part,
     pub what: String,
     pub goal: String,
     pub ours: Figure,
@@ -46,6 +77,7 @@ impl Line {
     pub fn alone(what: impl Into<String>, ours: Figure, goal: &str, bound: Option<Bound>) -> Self {
         let judged = ours.median();
         Self {
+            part: Part::default(),
             what: what.into(),
             goal: goal.to_owned(),
             ours,
@@ -119,7 +151,7 @@ pub struct Table {
     load_average_before: f64,
     pub lines: Vec<Line>,
     /// Rows that could not run, with the reason.
-    pub failed: Vec<(String, String)>,
+    pub failed: Vec<(Part, String, String)>,
 }
 
 impl Table {
@@ -175,7 +207,7 @@ impl Table {
             count(|verdict| *verdict == Verdict::NeedsFourCores),
             self.failed.len()
         );
-        for (row, why) in &self.failed {
+        for (_, row, why) in &self.failed {
             words += &format!("\n  {row}: {why}");
         }
         words
@@ -187,24 +219,33 @@ impl Table {
         fs::write(folder.join(format!("table-{}-cores.json", self.cores)), text).during("keeping the table")
     }
 
-    fn markdown(&self) -> String {
+    fn markdown(&self, part: Part) -> String {
         let mut text = format!("{}\n\n", self.heading());
         text += "| what | goal | Kaipan | beside | ratio | |\n|---|---|---|---|---|---|\n";
-        for line in &self.lines {
+        for line in self.lines.iter().filter(|line| line.part == part) {
             let [what, goal, ours, theirs, ratio, verdict] = self.cells(line);
             text += &format!("| {what} | {goal} | {ours} | {theirs} | {ratio} | {verdict} |\n");
         }
-        for (row, why) in &self.failed {
+        for (_, row, why) in self.failed.iter().filter(|(of, _, _)| *of == part) {
             text += &format!("\n**{row} could not run**: {why}\n");
         }
         text
     }
 
-    /// Replaces what stands between this table's markers; a table of other cores has markers of its own.
+    /// Replaces what stands between the markers of each part that was measured; other cores have markers of their own.
     pub fn write_markdown(&self, file: &Path) -> Outcome<()> {
         let page = fs::read_to_string(file).during("reading the page")?;
-        let page = between(&page, &format!("{} cores", self.cores), &self.markdown())?;
-        fs::write(file, page).during("writing the page")
+        fs::write(file, self.written_into(page)?).during("writing the page")
+    }
+
+    fn written_into(&self, mut page: String) -> Outcome<String> {
+        for part in Part::ALL {
+            let measured = self.lines.iter().map(|line| line.part).chain(self.failed.iter().map(|row| row.0));
+            if measured.into_iter().any(|of| of == part) {
+                page = between(&page, &part.markers(self.cores), &self.markdown(part))?;
+            }
+        }
+        Ok(page)
     }
 }
 
@@ -254,5 +295,33 @@ mod tests {
         );
         assert_eq!(between(&once, "4 cores", "new\n").unwrap(), once);
         assert!(between(page, "2 cores", "new\n").is_err());
+    }
+
+    /// Mutation that turned it red: the table of a part that was not measured written without lines.
+    #[test]
+    fn a_part_that_was_not_measured_keeps_its_table() {
+        let mut table = Table {
+            measured_at: "2026-11-21 22:05".to_owned(),
+            processor: "a processor".to_owned(),
+            cores: 4,
+            server_cores: 2,
+            runs: 5,
+            full: true,
+            load_average_before: 0.1,
+            lines: vec![Line { part: Part::Cluster, ..line(2.0, 1.0, Bound::AtLeast(1.7)) }],
+            failed: Vec::new(),
+        };
+        let page = "<!-- figures: 4 cores -->\nold\n<!-- end of figures: 4 cores -->\n\
+                    <!-- figures: cluster, 4 cores -->\nolder\n<!-- end of figures: cluster, 4 cores -->\n";
+        let written = table.written_into(page.to_owned()).unwrap();
+        assert!(written.contains("\nold\n") && !written.contains("older"), "{written}");
+        assert!(
+            written.contains("| picks | ≥ 1.7 × bare axum | 2.00 /s | 1.00 /s | 2.00 | met |"),
+            "{written}"
+        );
+        table.failed.push((Part::Single, "hall".to_owned(), "no".to_owned()));
+        let written = table.written_into(page.to_owned()).unwrap();
+        assert!(written.contains("**hall could not run**: no") && !written.contains("\nold\n"), "{written}");
+        assert!(table.written_into("no markers".to_owned()).is_err());
     }
 }

@@ -24,8 +24,11 @@ impl Closed {
         Self { start_ns, from_ns, until_ns, first_unit, units, win_percent, taken: 0, dice }
     }
 
-    /// A unit that is free for `win_percent` of the taps, else one that was wanted before.
+    /// A unit that is free for `win_percent` of the taps, else one that was wanted before; any of them where nobody is to win.
     fn unit(&mut self) -> u32 {
+        if self.win_percent == 0 {
+            return self.first_unit + self.dice.below(self.units);
+        }
         let wins = self.taken == 0 || self.dice.below(100) < self.win_percent;
         if wins && self.taken < self.units {
             self.taken += 1;
@@ -59,6 +62,13 @@ mod tests {
         assert!(closed.lasted() && wanted.iter().all(|unit| (100..1_100).contains(unit)));
         wanted.extend((0..20_000).map(|_| closed.unit()));
         assert_eq!((wanted.len(), closed.lasted()), (1_000, false));
+        let mut lost = Closed::new(0, (5, 5), (100, 1_000), 0);
+        let wanted: std::collections::BTreeSet<u32> = (0..20_000).map(|_| lost.unit()).collect();
+        assert_eq!(
+            (wanted.len(), lost.lasted()),
+            (1_000, true),
+            "where nobody is to win all are wanted alike"
+        );
         let counted = [4, 5, 9, 10].map(|ms: u64| closed.tap(0, ms * 1_000_000).counted);
         assert_eq!(counted, [false, true, true, false]);
     }

@@ -17,7 +17,8 @@ pub enum Transport {
 /// Where to connect and as whom.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Place {
-    pub address: SocketAddr,
+    /// One, or one a gateway; the connections of a worker take them in turn.
+    pub addresses: Vec<SocketAddr>,
     pub opening: String,
     /// One token a line; connection `n` of a worker uses line `first + n`, from the start again when they are used up.
     pub sessions: PathBuf,
@@ -25,6 +26,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// Where connection `n` of a worker goes.
+    pub fn address(&self, n: usize) -> SocketAddr {
+        self.addresses[n % self.addresses.len()]
+    }
+
     /// The same for the buyers behind the first `count`.
     pub fn after(&self, count: u32) -> Self {
         Self { first: self.first + count as usize, ..self.clone() }
@@ -69,7 +75,8 @@ pub enum Command {
         patience_ms: u64,
     },
     /// Every connection taps, waits for its answer, taps again. Of a hundred taps `win_percent` want a unit that is free,
-    /// from `first_unit` on; the others one that the same worker took before.
+    /// from `first_unit` on; the others one that the same worker took before. With none that want a free one, all want
+    /// any of the units, which others have taken.
     Closed {
         start_ns: u64,
         warm_ms: u64,

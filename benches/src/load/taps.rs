@@ -33,7 +33,9 @@ pub struct Taps {
     pub in_time: u64,
     /// How late the latest one left.
     pub late_ns: u64,
-    latencies_us: Vec<u32>,
+    /// Of yeses and of the other answers.
+    yes_us: Vec<u32>,
+    no_us: Vec<u32>,
 }
 
 impl Taps {
@@ -75,11 +77,14 @@ impl Taps {
         if said.is_answer() {
             self.last_ns = self.last_ns.max(at_ns);
             self.in_time += u64::from(at_ns <= self.until_ns);
+            let took_us = at_ns.saturating_sub(tap.due_ns) / 1_000;
+            let took_us = u32::try_from(took_us).unwrap_or(u32::MAX);
             if said == Said::Yes {
                 self.last_yes_ns = self.last_yes_ns.max(at_ns);
+                self.yes_us.push(took_us);
+            } else {
+                self.no_us.push(took_us);
             }
-            let took_us = at_ns.saturating_sub(tap.due_ns) / 1_000;
-            self.latencies_us.push(u32::try_from(took_us).unwrap_or(u32::MAX));
         }
     }
 
@@ -87,11 +92,12 @@ impl Taps {
         self.all.iter().filter(|tap| tap.counted && !tap.done).count() as u64
     }
 
-    /// Four bytes an answer, in microseconds.
+    /// Four bytes a number: how many yeses there are, then the microseconds of each of them, then those of the other answers.
     pub fn write(&self, file: &Path) -> io::Result<()> {
         let mut out = BufWriter::new(File::create(file)?);
-        for latency in &self.latencies_us {
-            out.write_all(&latency.to_le_bytes())?;
+        let yeses = u32::try_from(self.yes_us.len()).unwrap_or(u32::MAX);
+        for number in std::iter::once(&yeses).chain(&self.yes_us).chain(&self.no_us) {
+            out.write_all(&number.to_le_bytes())?;
         }
         out.flush()
     }
@@ -162,7 +168,8 @@ mod tests {
         taps.note(0, Said::Yes, 2_001_000);
         taps.note(2, Said::Taken, 9_000_000);
         assert_eq!((taps.unanswered(), taps.said), (1, [1, 0, 0, 1, 0, 0, 0]));
-        assert_eq!((taps.latencies_us.as_slice(), taps.last_ns), (&[2_000][..], 2_001_000));
+        assert_eq!((taps.yes_us.as_slice(), taps.last_ns), (&[2_000][..], 2_001_000));
+        assert!(taps.no_us.is_empty(), "nobody counts the third");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The worker: carries out one command at a time and keeps its connections alive in between.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
@@ -302,7 +301,7 @@ impl Worker {
                     let id = *first + *begun;
                     *begun += 1;
                     let link = &mut self.links[id];
-                    let address: SocketAddr = place.address;
+                    let address = place.address(id);
                     if let Err(error) = net.connect(id, address, link.opens(place, *transport)) {
                         self.lost += 1;
                         self.why = Some(format!("connecting: {error}"));

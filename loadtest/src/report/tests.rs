@@ -217,3 +217,16 @@ fn a_finding_is_named_in_json_by_its_code() {
         assert_eq!(serde_json::from_value::<Finding>(json).unwrap(), finding);
     }
 }
+
+/// Mutation that turned it red: the share shown as it stands, "0 %".
+#[test]
+fn a_share_that_was_not_measured_is_not_nought() {
+    let mut report = sample();
+    assert_eq!(report.generator.busiest_second(), "41 %");
+    report.generator.cpu_max_share = 0.0;
+    assert_eq!(report.generator.busiest_second(), "–");
+    let named = "Busiest second of the busiest thread</span></th><td class=\"value\">";
+    let page = html::page(&report);
+    let shown = page.split_once(named).unwrap().1.split('<').next();
+    assert_eq!(shown, Some("–"));
+}

@@ -97,8 +97,8 @@ fn figures(out: &mut impl Write, report: &Report) -> io::Result<()> {
         writeln!(out, "not answers: {}", counts(&report.errors))?;
     }
     let (generator, audit) = (&report.generator, &report.audit);
-    let busiest = generator.cpu_max_share * 100.0;
-    writeln!(out, "generator: lag p99 {:.1} ms · busiest thread {busiest:.0} %", generator.lag_ms.p99)?;
+    let busiest = generator.busiest_second();
+    writeln!(out, "generator: lag p99 {:.1} ms · busiest thread {busiest}", generator.lag_ms.p99)?;
     writeln!(out, "audit: {} taps and {} boards compared with the truth", audit.taps, audit.boards)?;
     if let Some(knee) = report.plan.get("knee_per_s") {
         writeln!(out, "last rate within the limits: {knee} taps a second")?;

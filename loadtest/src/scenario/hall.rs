@@ -44,7 +44,8 @@ const UPKEEP: Duration = Duration::from_millis(20);
 
 /// What every thread is told.
 pub struct World {
-    pub address: SocketAddr,
+    /// Of each gateway; one, where there is one server.
+    pub addresses: Vec<SocketAddr>,
     pub opening: String,
     /// The session of each buyer; nobody is signed in where it is empty.
     pub tokens: Vec<String>,
@@ -87,7 +88,8 @@ impl Hall {
             let buyer = seat * world.threads + thread;
             buyer % 100 < world.over_http_percent as usize
         };
-        let seats = (0..seats).map(|seat| Seat::new(!http(seat))).collect();
+        let gateways = world.addresses.len().max(1);
+        let seats = (0..seats).map(|seat| Seat::new(!http(seat), seat % gateways)).collect();
         let left = agenda.len();
         let mut agenda = agenda.into_iter();
         let next = agenda.next();

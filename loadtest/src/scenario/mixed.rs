@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::plan::Plan;
 use super::prepare::{self, Because, PASSWORD_VARIABLE};
 use super::progress::Progress;
-use super::run::{Ended, public_board};
+use super::run::{Ended, PUBLIC_BOARD, public_board};
 use super::{machine, server};
 use crate::audit;
 use crate::crowd;
@@ -77,7 +77,11 @@ pub async fn run(plan: &Plan, progress: &mut Progress) -> Result<Ended, Because>
 
     let mut entries = record::read(&asked.record).map_err(|error| error.to_string())?;
     let board = prepare::board(&doors).await?;
-    entries.push(public_board(board, crate::now_ms() - start_wall_ms + opening.start_ms));
+    entries.push(public_board(
+        PUBLIC_BOARD.to_owned(),
+        board,
+        crate::now_ms() - start_wall_ms + opening.start_ms,
+    ));
     let token = prepare::log_in(plan, &doors).await?;
     let truth = prepare::truth(plan, &doors, token.as_deref()).await?;
     let verdict = audit::compare(&entries, &truth);

@@ -48,6 +48,9 @@ impl Scenario {
 pub struct Plan {
     pub scenario: Scenario,
     pub buyers_url: String,
+    /// The other gateways.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<String>,
     pub staff_url: Option<String>,
     pub opening: String,
     pub rehearse: bool,
@@ -116,6 +119,9 @@ impl Plan {
         }
         if self.buyers == 0 || self.buyers > BUYERS_MAX {
             return Err(format!("--buyers must be 1 to {BUYERS_MAX}"));
+        }
+        if self.scenario == Scenario::Mixed && !self.gateways.is_empty() {
+            return Err("--gateway: the people of `mixed` all go to one door".to_owned());
         }
         if self.over_http > 100 {
             return Err("--over-http is a percentage".to_owned());

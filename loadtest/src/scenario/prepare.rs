@@ -37,6 +37,10 @@ pub struct Session {
 
 pub struct Prepared {
     pub doors: Doors,
+    /// The buyers' door of `doors`.
+    pub url: String,
+    /// Those of the other gateways, with their addresses; of them only the boards are read.
+    pub others: Vec<(String, Doors)>,
     /// The opening that is played: the copy, if one was made.
     pub opening: String,
     pub staff_token: Option<String>,
@@ -70,7 +74,7 @@ struct Sessions {
 }
 
 #[derive(Deserialize)]
-struct BoardNow {
+struct BoardRead {
     seq: i64,
     status: String,
 }
@@ -80,9 +84,9 @@ pub type Because = String;
 
 pub async fn prepare(plan: &Plan) -> Result<Prepared, Because> {
     let staff_url = plan.staff_url.as_deref().unwrap_or_default();
-    let doors = |opening: &str| {
-        Doors::new(&plan.buyers_url, staff_url, opening).map_err(|failure| failure.to_string())
-    };
+    let doors_of =
+        |url: &str, opening: &str| Doors::new(url, staff_url, opening).map_err(|failure| failure.to_string());
+    let doors = |opening: &str| doors_of(&plan.buyers_url, opening);
     let first = doors(&plan.opening)?;
     let staff_token = log_in(plan, &first).await?;
     let (doors, opening) = match (&staff_token, plan.rehearse) {
@@ -105,9 +109,19 @@ pub async fn prepare(plan: &Plan) -> Result<Prepared, Because> {
         None if plan.scenario == Scenario::Storm => Vec::new(),
         None => return Err(no_staff("a scenario with taps")),
     };
+    let mut others = Vec::with_capacity(plan.gateways.len());
+    for url in &plan.gateways {
+        let other = doors_of(url, &opening)?;
+        patiently(PATIENCE, || has_heard(&other))
+            .await
+            .map_err(|failure| format!("the opening {opening} at {url}: {failure}"))?;
+        others.push((url.clone(), other));
+    }
     let (start, start_ms) = start(plan, &doors, seen.phase == "live").await?;
     Ok(Prepared {
         doors,
+        url: plan.buyers_url.clone(),
+        others,
         opening,
         staff_token,
         sessions,
@@ -116,6 +130,14 @@ pub async fn prepare(plan: &Plan) -> Result<Prepared, Because> {
         start_ms,
         server_version: seen.version,
     })
+}
+
+/// A gateway follows the database: a copy that was made a moment ago comes to it a moment later.
+async fn has_heard(gateway: &Doors) -> Result<(), Failure> {
+    match fetch::<Opening>(gateway.buyer_get("")).await {
+        Err(Failure::Refused { status: 404, code, .. }) => Err(Failure::Silent(code)),
+        answer => answer.map(drop),
+    }
 }
 
 fn no_staff(what: &str) -> Because {
@@ -233,11 +255,30 @@ async fn start(plan: &Plan, doors: &Doors, live: bool) -> Result<(Instant, i64),
 }
 
 /// The board as anybody may read it: sequence and digits.
-pub async fn board(doors: &Doors) -> Result<(i64, String), Because> {
-    let now: BoardNow = patiently(PATIENCE, || fetch(doors.buyer_get("/board")))
+pub type BoardNow = (i64, String);
+
+pub async fn board(doors: &Doors) -> Result<BoardNow, Because> {
+    let now: BoardRead = patiently(PATIENCE, || fetch(doors.buyer_get("/board")))
         .await
         .map_err(|failure| failure.to_string())?;
     Ok((now.seq, now.status))
+}
+
+/// The same at every gateway, by its address; none where it does not answer now. One of them has to.
+pub async fn boards(prepared: &Prepared) -> Result<Vec<(String, Option<BoardNow>)>, Because> {
+    if prepared.others.is_empty() {
+        return Ok(vec![(prepared.url.clone(), Some(board(&prepared.doors).await?))]);
+    }
+    let mut boards = Vec::with_capacity(1 + prepared.others.len());
+    let first = std::iter::once((&prepared.url, &prepared.doors));
+    for (url, doors) in first.chain(prepared.others.iter().map(|(url, doors)| (url, doors))) {
+        let now: Option<BoardRead> = fetch(doors.buyer_get("/board")).await.ok();
+        boards.push((url.clone(), now.map(|now| (now.seq, now.status))));
+    }
+    if boards.iter().all(|(_, board)| board.is_none()) {
+        return Err("no gateway shows its board".to_owned());
+    }
+    Ok(boards)
 }
 
 /// Claims and journal, from a file or from the staff's door.

@@ -30,6 +30,9 @@ const SETTLE: Duration = Duration::from_millis(2 * audit::BEHIND_MS_MAX as u64);
 /// Of a step of a ramp, so many answers may be later than the limit before the ramp ends.
 const SLOW_SHARE: f64 = 0.01;
 
+/// What the audit calls the board that everybody may read.
+pub(super) const PUBLIC_BOARD: &str = "GET board";
+
 /// How a run ended, with its report if there is one.
 pub enum Ended {
     Report(Box<Report>, Vec<Entry>),
@@ -45,7 +48,8 @@ pub async fn run(plan: &Plan, progress: &mut Progress) -> Result<Ended, Because>
     if plan.scenario == Scenario::Mixed {
         return mixed::run(plan, progress).await;
     }
-    let address = address(&plan.buyers_url)?;
+    let urls = std::iter::once(&plan.buyers_url).chain(&plan.gateways);
+    let addresses = urls.map(|url| address(url)).collect::<Result<Vec<_>, _>>()?;
     progress.say(&format!("准备 preparing: seed {}", plan.seed));
     let mut prepared = prepare(plan).await?;
     let mut plan = plan.clone();
@@ -60,7 +64,7 @@ pub async fn run(plan: &Plan, progress: &mut Progress) -> Result<Ended, Because>
     let made = agenda(plan, &homes, prepared.start.saturating_duration_since(Instant::now()));
     let tokens = prepared.sessions.iter_mut().map(|session| std::mem::take(&mut session.token)).collect();
     let world = Arc::new(World {
-        address,
+        addresses,
         opening: prepared.opening.clone(),
         tokens,
         start: prepared.start,
@@ -76,7 +80,8 @@ pub async fn run(plan: &Plan, progress: &mut Progress) -> Result<Ended, Because>
     let watching = tokio::spawn(server::watch(plan.buyers_url.clone(), prepared.start, Arc::clone(&stop)));
 
     let knee = play(plan, &world, &steps, ends_us, progress).await;
-    let last_board = public_board(settle(&prepared, &world, progress).await?, prepared.now_ms());
+    let last_boards = settle(&prepared, &world, progress).await?;
+    let seen_ms = prepared.now_ms();
     world.live.stop.store(true, Ordering::Relaxed);
     stop.store(true, Ordering::Relaxed);
     let (mut notes, parts, efforts) = gather(halls, steps.len())?;
@@ -93,10 +98,19 @@ pub async fn run(plan: &Plan, progress: &mut Progress) -> Result<Ended, Because>
     for part in &parts {
         entries.extend(part.entries(&registration, &key, prepared.start_ms));
     }
-    entries.push(last_board);
+    let away: Vec<&str> =
+        last_boards.iter().filter(|(_, board)| board.is_none()).map(|(url, _)| url.as_str()).collect();
+    let several = last_boards.len() > 1;
+    for (url, board) in &last_boards {
+        let name = if several { format!("{PUBLIC_BOARD} {url}") } else { PUBLIC_BOARD.to_owned() };
+        entries.extend(board.clone().map(|board| public_board(name, board, seen_ms)));
+    }
     let truth = prepare::truth(plan, &prepared.doors, prepared.staff_token.as_deref()).await?;
     let verdict = audit::compare(&entries, &truth);
     let mut report = report(plan, &prepared, notes, &parts, &efforts, &verdict, knee);
+    if !away.is_empty() {
+        report.plan.insert("gateways_away".to_owned(), away.into());
+    }
     for (step, rate) in steps.iter().enumerate().filter(|_| steps.len() > 1) {
         let mut sum = Histogram::new();
         parts.iter().filter_map(|part| part.steps.get(step)).for_each(|part| sum.merge(part));
@@ -199,31 +213,36 @@ fn broken(steps: &[super::agenda::Step], live: &Live, at_us: i64, slow_us: i64) 
     })
 }
 
-/// Waits until every board has reached the server's; gives the board that everybody can read.
+/// Waits until every board has reached the server's; gives the boards that everybody can read, one a gateway. Gateways that
+/// do not answer are waited for as long: one of them may be starting again.
 async fn settle(
     prepared: &Prepared,
     world: &World,
     progress: &mut Progress,
-) -> Result<(i64, String), Because> {
+) -> Result<Vec<(String, Option<prepare::BoardNow>)>, Because> {
     let until = Instant::now() + SETTLE;
-    let mut board = prepare::board(&prepared.doors).await?;
-    world.live.settle(board.0);
+    let mut boards = prepare::boards(prepared).await?;
+    world.live.settle(newest(&boards));
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         progress.figures("收尾 settling", &world.live);
         if world.live.behind() == Some(0) {
-            let now = prepare::board(&prepared.doors).await?;
-            if now.0 == board.0 {
+            let now = prepare::boards(prepared).await?;
+            if now.iter().all(|(_, board)| board.as_ref().is_some_and(|(seq, _)| *seq == newest(&boards))) {
                 return Ok(now);
             }
-            // Something changed meanwhile, such as a hold that lapsed.
-            board = now;
-            world.live.settle(board.0);
+            // Something changed meanwhile, such as a hold that lapsed, or not all gateways are as far.
+            boards = now;
+            world.live.settle(newest(&boards));
         }
         if Instant::now() > until {
-            return prepare::board(&prepared.doors).await;
+            return prepare::boards(prepared).await;
         }
     }
+}
+
+fn newest(boards: &[(String, Option<prepare::BoardNow>)]) -> i64 {
+    boards.iter().filter_map(|(_, board)| board.as_ref()).map(|(seq, _)| *seq).max().unwrap_or(0)
 }
 
 /// Adds the threads' notes up; the parts keep taps and boards.
@@ -250,8 +269,8 @@ fn gather(halls: Vec<Open>, steps: usize) -> Result<(Notes, Vec<Notes>, Vec<Effo
 }
 
 /// The board that everybody may read is compared like a buyer's.
-pub(super) fn public_board((seq, status): (i64, String), at_ms: i64) -> Entry {
-    let what = What::Boards { board: "GET board".to_owned(), boards: 1, seq, status };
+pub(super) fn public_board(board: String, (seq, status): (i64, String), at_ms: i64) -> Entry {
+    let what = What::Boards { board, boards: 1, seq, status };
     Entry { at_ms, what }
 }
 

@@ -26,6 +26,10 @@ pub struct Settings {
     /// The buyers' door, such as http://127.0.0.1:8080
     #[arg(long, value_name = "URL")]
     pub buyers_url: Option<String>,
+    /// The buyers' door of one more gateway of the same opening, once for each: the buyers are spread evenly over all of them
+    #[arg(long = "gateway", value_name = "URL")]
+    #[serde(rename = "gateway")]
+    pub gateways: Option<Vec<String>>,
     /// The staff's door, such as http://127.0.0.1:8081: sessions before the run, the truth after it
     #[arg(long, value_name = "URL")]
     pub staff_url: Option<String>,
@@ -200,9 +204,15 @@ impl Settings {
             Scenario::Mixed => (seconds(0), seconds(0), seconds(60)),
             _ => (Duration::from_millis(100), seconds(0), seconds(600)),
         };
+        let mut gateways = self.gateways.unwrap_or_default();
+        let first = gateways.first().cloned();
+        let buyers_url = self.buyers_url.or(first).ok_or_else(|| missing("buyers-url"))?;
+        // Named twice it would have twice as many buyers.
+        gateways.retain(|url| url.trim_end_matches('/') != buyers_url.trim_end_matches('/'));
         let plan = Plan {
             scenario,
-            buyers_url: self.buyers_url.ok_or_else(|| missing("buyers-url"))?,
+            buyers_url,
+            gateways,
             staff_url: self.staff_url,
             opening: self.opening.ok_or_else(|| missing("opening"))?,
             rehearse: self.rehearse.unwrap_or(false),
@@ -258,6 +268,25 @@ mod tests {
         assert_eq!(plan.lag, Duration::from_millis(25), "a tenth of the limit");
     }
 
+    /// Mutation that turned it red: the first gateway kept among the others too.
+    #[test]
+    fn gateways_stand_beside_the_buyers_url_or_without_it() {
+        let two = |file: &str| {
+            let settings: Settings = toml::from_str(file).unwrap();
+            let plan = settings.plan(Scenario::Burst).unwrap();
+            (plan.buyers_url, plan.gateways)
+        };
+        let expected = ("http://a:1".to_owned(), vec!["http://b:2".to_owned()]);
+        for file in [
+            "buyers_url = 'http://a:1'\ngateway = ['http://b:2']",
+            "buyers_url = 'http://a:1'\ngateway = ['http://a:1/', 'http://b:2']",
+            "gateway = ['http://a:1', 'http://b:2']",
+        ] {
+            assert_eq!(two(&format!("opening = 'O'\n{file}")), expected, "{file}");
+        }
+        assert_eq!(named("").plan(Scenario::Burst).unwrap().gateways, Vec::<String>::new());
+    }
+
     #[test]
     fn what_cannot_be_run_is_said_by_its_flag() {
         for (text, scenario, says) in [
@@ -268,6 +297,7 @@ mod tests {
             ("over_http = 101", Scenario::Burst, "--over-http"),
             ("every = '1s'", Scenario::Storm, "--every"),
             ("per_s = 1e5\nfor = '1h'", Scenario::Soak, "more than one run keeps"),
+            ("gateway = ['http://127.0.0.1:2']", Scenario::Mixed, "--gateway"),
         ] {
             let why = named(text).plan(scenario).unwrap_err();
             assert!(why.contains(says), "{text}: {why}");

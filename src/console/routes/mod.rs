@@ -13,6 +13,7 @@ mod results;
 mod server;
 mod session;
 mod staff;
+mod status;
 mod truth;
 
 use axum::Router;
@@ -81,6 +82,7 @@ fn api() -> OpenApiRouter<Console> {
         .routes(routes!(load_runs::json))
         .routes(routes!(load_runs::stop))
         .routes(routes!(server::state))
+        .routes(routes!(status::show))
         .routes(routes!(log::outbox))
         .routes(routes!(log::entries))
 }

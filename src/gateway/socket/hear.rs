@@ -19,7 +19,7 @@ use crate::identity::buyers::DeviceRole;
 use crate::limits::SOCKET_PICKS_IN_FLIGHT_MAX;
 use crate::opening::PickError;
 use crate::opening::answer::{Answer, Key};
-use crate::opening::tried::Tried;
+use crate::opening::tried::{Tried, Waiting};
 
 /// Reads of one socket before others are looked at.
 const READS_AT_ONCE: usize = 4;
@@ -119,8 +119,13 @@ impl Hub {
 
     fn hear_text(&mut self, id: Id, member: &mut Member, text: &str) -> Step {
         match ClientFrame::parse(text) {
-            Ok(ClientFrame::Pick { key, unit }) => self.decide(id, member, &key, Some(UnitOrd(unit))),
-            Ok(ClientFrame::Ask { key }) => self.decide(id, member, &key, None),
+            Ok(ClientFrame::Pick { key, unit, again: false }) => {
+                self.decide(id, member, &key, Wanted::Pick(UnitOrd(unit)))
+            }
+            Ok(ClientFrame::Pick { key, unit, again: true }) => {
+                self.decide(id, member, &key, Wanted::Again(UnitOrd(unit)))
+            }
+            Ok(ClientFrame::Ask { key }) => self.decide(id, member, &key, Wanted::Truth),
             Ok(ClientFrame::Snapshot) => self.send_snapshot(member),
             Ok(ClientFrame::Time { c }) => {
                 self.tell_time(c);
@@ -138,9 +143,9 @@ impl Hub {
         self.say(&ServerFrame::Time { c, now_ms });
     }
 
-    /// A pick, or without a unit an ask. What is decided at once, as nearly every lost pick is, is answered at once.
-    fn decide(&mut self, id: Id, member: &mut Member, key: &str, unit: Option<UnitOrd>) -> Step {
-        let (who, key) = match self.admit(member, key, unit.is_some()) {
+    /// A pick or an ask. What is decided at once, as nearly every lost pick is, is answered at once.
+    fn decide(&mut self, id: Id, member: &mut Member, key: &str, wanted: Wanted) -> Step {
+        let (who, key) = match self.admit(member, key, !matches!(wanted, Wanted::Truth)) {
             Ok(Admitted::Decide(who, key)) => (who, key),
             Ok(Admitted::Already) => return Ok(()),
             Ok(Admitted::Viewer(key)) => {
@@ -156,21 +161,25 @@ impl Hub {
             }
         };
         let (live, began) = (&self.open.live, self.now);
-        let waiting = match unit.map(|unit| live.try_pick(who, unit, &key)) {
-            Some(Tried::Decided(answer)) => {
-                self.say_answer(&key, answer);
-                self.meters.answer_seconds.record(began.elapsed().as_secs_f64());
-                return Ok(());
-            }
-            Some(Tried::Waiting(waiting)) => Some(waiting),
-            None => None,
+        let left = match wanted {
+            Wanted::Pick(unit) => match live.try_pick(who, unit, &key) {
+                Tried::Decided(answer) => {
+                    self.say_answer(&key, answer);
+                    self.meters.answer_seconds.record(began.elapsed().as_secs_f64());
+                    return Ok(());
+                }
+                Tried::Waiting(waiting) => Left::Picked(waiting),
+            },
+            Wanted::Again(unit) => Left::Again(unit),
+            Wanted::Truth => Left::Truth,
         };
         member.keys.push(key.clone());
         let live = Arc::clone(live);
         let deciding = async move {
-            let answer = match waiting {
-                Some(waiting) => live.decided(waiting).await,
-                None => live.ask(who, key.clone()).await,
+            let answer = match left {
+                Left::Picked(waiting) => live.decided(waiting).await,
+                Left::Again(unit) => live.pick_again(who, unit, key.clone()).await,
+                Left::Truth => live.ask(who, key.clone()).await,
             };
             Decided { id, key, began, answer }
         };
@@ -232,6 +241,23 @@ impl Hub {
             Ok(())
         });
     }
+}
+
+/// What a client asks of a key.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Pick(UnitOrd),
+    /// Sent before; it may have been taken.
+    Again(UnitOrd),
+    /// What became of it.
+    Truth,
+}
+
+/// What is left to be waited for.
+enum Left {
+    Picked(Waiting),
+    Again(UnitOrd),
+    Truth,
 }
 
 enum Admitted {

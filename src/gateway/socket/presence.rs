@@ -1,6 +1,6 @@
 //! How many sockets there are and whose: the process's caps on them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,6 +46,15 @@ impl Presence {
     /// How many registrations of an opening have a socket here. For the console, now and then: it walks the map.
     pub fn connected(&self, opening: &OpeningId) -> usize {
         self.registrations.iter().filter(|entry| entry.key().0 == *opening).count()
+    }
+
+    /// The same for all openings, in one walk.
+    pub fn connected_everywhere(&self) -> HashMap<OpeningId, usize> {
+        let mut counts = HashMap::new();
+        for entry in &self.registrations {
+            *counts.entry(entry.key().0.clone()).or_default() += 1;
+        }
+        counts
     }
 
     /// `None` when there are too many sockets without a session, in all or from this address.

@@ -119,10 +119,19 @@ pub fn board_frame(tick: &Tick) -> String {
 /// What a client may say.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClientFrame<'a> {
-    Pick { key: Cow<'a, str>, unit: u32 },
-    Ask { key: Cow<'a, str> },
+    /// `again`: it was sent before and may have been taken.
+    Pick {
+        key: Cow<'a, str>,
+        unit: u32,
+        again: bool,
+    },
+    Ask {
+        key: Cow<'a, str>,
+    },
     Snapshot,
-    Time { c: Number },
+    Time {
+        c: Number,
+    },
 }
 
 #[derive(Deserialize)]
@@ -134,6 +143,8 @@ struct Tag {
 struct PickBody {
     key: String,
     unit: u32,
+    #[serde(default)]
+    again: bool,
 }
 
 #[derive(Deserialize)]
@@ -175,8 +186,8 @@ impl<'a> ClientFrame<'a> {
         let Tag { t } = parse_json(bytes)?;
         Ok(match t.as_str() {
             "pick" => {
-                let PickBody { key, unit } = parse_json(bytes)?;
-                Self::Pick { key: key.into(), unit }
+                let PickBody { key, unit, again } = parse_json(bytes)?;
+                Self::Pick { key: key.into(), unit, again }
             }
             "ask" => {
                 let AskBody { key } = parse_json(bytes)?;

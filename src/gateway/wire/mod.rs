@@ -155,6 +155,9 @@ pub struct PickRequest {
     /// 8 to 40 characters of `A–Z a–z 0–9 - _`, one for each tap.
     pub key: String,
     pub unit: u32,
+    /// The tap was sent before and may have been taken: after `in_progress`, or a link that broke.
+    #[serde(default)]
+    pub again: bool,
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]

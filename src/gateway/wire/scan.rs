@@ -34,7 +34,7 @@ pub fn scan(text: &str) -> Option<ClientFrame<'_>> {
     }
     let key = key?.into();
     match (tag?, unit) {
-        ("pick", Some(unit)) => Some(ClientFrame::Pick { key, unit }),
+        ("pick", Some(unit)) => Some(ClientFrame::Pick { key, unit, again: false }),
         ("ask", None) => Some(ClientFrame::Ask { key }),
         _ => None,
     }
@@ -89,7 +89,7 @@ mod tests {
     /// Mutation that turned it red: a leading zero let through.
     #[test]
     fn picks_and_asks_of_programs_are_read_and_everything_else_is_left() {
-        let pick = |key: &'static str, unit| Some(ClientFrame::Pick { key: key.into(), unit });
+        let pick = |key: &'static str, unit| Some(ClientFrame::Pick { key: key.into(), unit, again: false });
         let cases = [
             (r#"{"t":"pick","key":"tap-0001","unit":17}"#, pick("tap-0001", 17)),
             (r#"{"key":"k","t":"pick","unit":0}"#, pick("k", 0)),
@@ -105,6 +105,7 @@ mod tests {
             (r#"{"t":"pick","key":"tap-0001","unit":1,}"#, None),
             (r#"{"t":"pick","key":"tap-0001","unit":1}}"#, None),
             (r#"{"t":"pick","key":"tap-0001","unit":1"#, None),
+            (r#"{"t":"pick","key":"tap-0001","unit":1,"again":true}"#, None),
             (r#"{"t":"time","c":1}"#, None),
             ("", None),
         ];

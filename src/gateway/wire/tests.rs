@@ -175,7 +175,8 @@ fn every_refusal_is_written_as_serde_would() {
 #[test]
 fn every_golden_client_frame_is_understood() {
     let expected = [
-        ("pick", ClientFrame::Pick { key: "tap-0001".into(), unit: 17 }),
+        ("pick", ClientFrame::Pick { key: "tap-0001".into(), unit: 17, again: false }),
+        ("pick-again", ClientFrame::Pick { key: "tap-0001".into(), unit: 17, again: true }),
         ("ask", ClientFrame::Ask { key: "tap-0001".into() }),
         ("snapshot", ClientFrame::Snapshot),
         ("time", ClientFrame::Time { c: Number::from_f64(1234.5).unwrap() }),

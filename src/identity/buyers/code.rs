@@ -33,7 +33,8 @@ impl Buyers {
         now: Micros,
     ) -> Result<CodeRequested, BuyerError> {
         let phone = Phone::parse(phone).map_err(|_| BuyerError::PhoneInvalid)?;
-        self.inner.code_requests.attempt(network(address), now).map_err(BuyerError::slow_down)?;
+        let address = network(address).to_string();
+        self.inner.code_requests.attempt(&[address.as_bytes()], now).await.map_err(BuyerError::slow_down)?;
         let _permit = self.admit()?;
         let vault = &self.inner.vault;
         let phone_bidx = vault.index(Purpose::Phone, phone.as_str());

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::cluster::Link;
 use crate::domain::ids::{OpeningId, RegOrd, SessionId};
 use crate::domain::time::Micros;
 use crate::limits;
@@ -35,7 +36,7 @@ use crate::store::{Db, StoreError};
 use crate::vault::{Vault, VaultError};
 
 use super::staff::StaffError;
-use super::throttle::{Rate, Throttle};
+use super::throttle::{Rate, Shared, Throttle};
 
 pub use code::CodeRequested;
 pub use devices::{DeviceEvent, DeviceRequest, DeviceRole, DeviceView, Devices};
@@ -174,14 +175,27 @@ impl Buyers {
         outbox: Outbox,
         rates: BuyerRates,
     ) -> Result<Self, BuyerError> {
+        Self::between(db, vault, outbox, rates, None).await
+    }
+
+    /// One of several gateways: tries are counted in this Redis as well.
+    pub async fn between(
+        db: Db,
+        vault: Arc<Vault>,
+        outbox: Outbox,
+        rates: BuyerRates,
+        link: Option<Link>,
+    ) -> Result<Self, BuyerError> {
+        let shared = link.map(|link| Shared::new(link, &vault));
+        let throttle = |what, rate| Throttle::new(what, rate, shared.clone());
         let inner = Inner {
             db,
-            vault,
             outbox,
             devices: Devices::new(),
-            code_requests: Throttle::new(rates.code_requests),
-            code_tries: Throttle::new(rates.code_tries),
-            address_tries: Throttle::new(rates.address_tries),
+            code_requests: throttle("codes address", rates.code_requests),
+            code_tries: throttle("code", rates.code_tries),
+            address_tries: throttle("code address", rates.address_tries),
+            vault,
             in_flight: Semaphore::new(limits::SIGN_IN_IN_FLIGHT),
             seen: DashMap::new(),
         };

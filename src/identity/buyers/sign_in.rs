@@ -76,19 +76,20 @@ impl Buyers {
     async fn attempt(&self, attempt: SignInAttempt<'_>, now: Micros) -> Result<SignedIn, BuyerError> {
         let phone = Phone::parse(attempt.phone).map_err(|_| BuyerError::PhoneInvalid)?;
         let phone_bidx = self.inner.vault.index(Purpose::Phone, phone.as_str());
-        let address = network(attempt.address);
+        let address = network(attempt.address).to_string();
         let device = state::label(attempt.device);
-        let tried_from = (&phone_bidx, &device, address);
+        let tried_from: &[&[u8]] = &[&phone_bidx, device.as_bytes(), address.as_bytes()];
+        let address: &[&[u8]] = &[address.as_bytes()];
 
-        self.inner.code_tries.attempt(tried_from, now).map_err(BuyerError::slow_down)?;
-        if let Err(wait) = self.inner.address_tries.attempt(address, now) {
-            self.inner.code_tries.forgive(tried_from);
+        self.inner.code_tries.attempt(tried_from, now).await.map_err(BuyerError::slow_down)?;
+        if let Err(wait) = self.inner.address_tries.attempt(address, now).await {
+            self.inner.code_tries.forgive(tried_from).await;
             return Err(BuyerError::slow_down(wait));
         }
         let outcome = self.try_code(&attempt, &phone_bidx, &device, now).await;
         if !matches!(outcome, Err(BuyerError::CodeWrong { .. } | BuyerError::CodeVoid)) {
-            self.inner.code_tries.forgive(tried_from);
-            self.inner.address_tries.forgive(address);
+            self.inner.code_tries.forgive(tried_from).await;
+            self.inner.address_tries.forgive(address).await;
         }
         outcome
     }

@@ -19,12 +19,13 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use dashmap::DashSet;
 
+use crate::cluster::Link;
 use crate::domain::ids::StaffId;
 use crate::limits;
 use crate::store::{Db, StoreError};
 use crate::vault::{Vault, VaultError};
 
-use super::throttle::{Rate, Throttle};
+use super::throttle::{Rate, Shared, Throttle};
 use password::Passwords;
 use session::Cached;
 
@@ -145,21 +146,38 @@ struct Inner {
     /// Where an account has logged in before. From there it is not slowed by what strangers do to it elsewhere, so
     /// nobody can keep its owner out.
     familiar: DashSet<(String, IpAddr)>,
+    /// What the gateways know together.
+    shared: Option<Shared>,
 }
 
 impl Staff {
     pub async fn open(db: Db, vault: Arc<Vault>) -> Result<Self, StaffError> {
-        let throttle = |burst, every_ms| Throttle::new(Rate { burst, every_ms });
+        Self::between(db, vault, None).await
+    }
+
+    /// One of several gateways: tries are counted in this Redis as well.
+    pub async fn between(db: Db, vault: Arc<Vault>, link: Option<Link>) -> Result<Self, StaffError> {
+        let shared = link.map(|link| Shared::new(link, &vault));
+        let throttle = |what, burst, every_ms| Throttle::new(what, Rate { burst, every_ms }, shared.clone());
         let inner = Inner {
             db,
             vault,
             passwords: Passwords::new().await?,
             cache: DashMap::new(),
             revocations: std::sync::atomic::AtomicU64::new(0),
-            tries: throttle(limits::LOGIN_TRIES_BURST, limits::LOGIN_TRY_EVERY_MS),
-            address_tries: throttle(limits::LOGIN_ADDRESS_TRIES_BURST, limits::LOGIN_ADDRESS_TRY_EVERY_MS),
-            account_tries: throttle(limits::LOGIN_ACCOUNT_TRIES_BURST, limits::LOGIN_ACCOUNT_TRY_EVERY_MS),
+            tries: throttle("log-in", limits::LOGIN_TRIES_BURST, limits::LOGIN_TRY_EVERY_MS),
+            address_tries: throttle(
+                "log-in address",
+                limits::LOGIN_ADDRESS_TRIES_BURST,
+                limits::LOGIN_ADDRESS_TRY_EVERY_MS,
+            ),
+            account_tries: throttle(
+                "log-in account",
+                limits::LOGIN_ACCOUNT_TRIES_BURST,
+                limits::LOGIN_ACCOUNT_TRY_EVERY_MS,
+            ),
             familiar: DashSet::new(),
+            shared,
         };
         Ok(Self { inner: Arc::new(inner) })
     }

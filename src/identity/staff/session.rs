@@ -13,8 +13,8 @@ use crate::domain::ids::{OrgId, StaffId};
 use crate::domain::time::Micros;
 use crate::identity::network;
 use crate::limits::{
-    PASSWORD_BYTES_MAX, PURGE_ROWS, SESSIONS_PER_STAFF_MAX, STAFF_CACHE_S, STAFF_IDLE_S, STAFF_SEEN_EVERY_S,
-    STAFF_SESSION_S, THROTTLE_KEYS_MAX,
+    PASSWORD_BYTES_MAX, PURGE_ROWS, SESSIONS_PER_STAFF_MAX, STAFF_CACHE_S, STAFF_FAMILIAR_S, STAFF_IDLE_S,
+    STAFF_SEEN_EVERY_S, STAFF_SESSION_S, THROTTLE_KEYS_MAX,
 };
 use crate::store::{Priority, execute, fetch_optional};
 use crate::vault::Secret;
@@ -24,6 +24,9 @@ use super::{LogEntry, Staff, StaffError, StaffMember, log_staff_action};
 
 /// Longer than any token we make; a longer text is not looked at.
 const TOKEN_BYTES_MAX: usize = 128;
+
+/// Under which name gateways tell each other from where an account has logged in.
+const FAMILIAR: &str = "log-in familiar";
 
 /// A started session.
 pub struct LoggedIn {
@@ -59,15 +62,13 @@ impl Staff {
         // A text that can't be a login is an unknown login: it costs and answers the same.
         let login = login(written_login).unwrap_or_default();
         let address = network(address);
-        self.count_try(&login, address, now)?;
+        let familiar = self.count_try(&login, address, now).await?;
         let verified = self.verify(&login, password).await;
         if !matches!(verified, Err(StaffError::LoginFailed)) {
-            self.forgive_try(&login, address);
+            self.forgive_try(&login, address, familiar).await;
         }
         let (member, password_hash) = verified?;
-        if self.inner.familiar.len() < THROTTLE_KEYS_MAX {
-            self.inner.familiar.insert((login, address));
-        }
+        self.make_familiar(login, address).await;
         self.start_session(member, &password_hash, now).await
     }
 
@@ -241,36 +242,68 @@ impl Staff {
         self.inner.vault.hash_secret(Secret::StaffSession, "", token.as_bytes())
     }
 
-    fn count_try(&self, login: &str, address: IpAddr, now: Micros) -> Result<(), StaffError> {
+    /// Counts a try, and says whether the account is familiar there: then strangers' tries are no concern of it.
+    async fn count_try(&self, login: &str, address: IpAddr, now: Micros) -> Result<bool, StaffError> {
         let inner = &self.inner;
         let slow_down =
             |wait: Micros| StaffError::SlowDown { retry_after_ms: wait.plus(Micros(999)).ms().max(1) };
-        inner.tries.attempt((login, address), now).map_err(slow_down)?;
-        if let Err(wait) = inner.address_tries.attempt(address, now) {
-            inner.tries.forgive((login, address));
+        let text = address.to_string();
+        let Tried { both, address: from, account } = &Tried::new(login, &text);
+        inner.tries.attempt(both, now).await.map_err(slow_down)?;
+        if let Err(wait) = inner.address_tries.attempt(from, now).await {
+            inner.tries.forgive(both).await;
             return Err(slow_down(wait));
         }
-        if self.is_familiar(login, address) {
-            return Ok(());
+        if self.is_familiar(login, address).await {
+            return Ok(true);
         }
-        if let Err(wait) = inner.account_tries.attempt(login, now) {
-            inner.tries.forgive((login, address));
-            inner.address_tries.forgive(address);
+        if let Err(wait) = inner.account_tries.attempt(account, now).await {
+            inner.tries.forgive(both).await;
+            inner.address_tries.forgive(from).await;
             return Err(slow_down(wait));
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn forgive_try(&self, login: &str, address: IpAddr) {
-        self.inner.tries.forgive((login, address));
-        self.inner.address_tries.forgive(address);
-        if !self.is_familiar(login, address) {
-            self.inner.account_tries.forgive(login);
+    async fn forgive_try(&self, login: &str, address: IpAddr, familiar: bool) {
+        let text = address.to_string();
+        let Tried { both, address: from, account } = &Tried::new(login, &text);
+        self.inner.tries.forgive(both).await;
+        self.inner.address_tries.forgive(from).await;
+        if !familiar {
+            self.inner.account_tries.forgive(account).await;
         }
     }
 
-    fn is_familiar(&self, login: &str, address: IpAddr) -> bool {
-        self.inner.familiar.contains(&(login.to_owned(), address))
+    async fn is_familiar(&self, login: &str, address: IpAddr) -> bool {
+        if self.inner.familiar.contains(&(login.to_owned(), address)) {
+            return true;
+        }
+        let Some(shared) = &self.inner.shared else { return false };
+        shared.knows(FAMILIAR, &Tried::new(login, &address.to_string()).both).await
+    }
+
+    async fn make_familiar(&self, login: String, address: IpAddr) {
+        if let Some(shared) = &self.inner.shared {
+            shared.note(FAMILIAR, &Tried::new(&login, &address.to_string()).both, STAFF_FAMILIAR_S).await;
+        }
+        if self.inner.familiar.len() < THROTTLE_KEYS_MAX {
+            self.inner.familiar.insert((login, address));
+        }
+    }
+}
+
+/// The keys under which a try counts.
+struct Tried<'a> {
+    both: [&'a [u8]; 2],
+    address: [&'a [u8]; 1],
+    account: [&'a [u8]; 1],
+}
+
+impl<'a> Tried<'a> {
+    fn new(login: &'a str, address: &'a str) -> Self {
+        let (login, address) = (login.as_bytes(), address.as_bytes());
+        Self { both: [login, address], address: [address], account: [login] }
     }
 }
 

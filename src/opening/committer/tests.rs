@@ -1,5 +1,10 @@
-use crate::domain::ids::{RegOrd, UnitOrd};
+use inventory::{Pick, UnitState};
+
+use crate::domain::ids::{ClaimId, RegOrd, UnitOrd};
+use crate::domain::money::Fen;
+use crate::domain::time::Micros;
 use crate::opening::answer::{Answer, ClaimState, Key, Refusal};
+use crate::opening::event::{Event, Recorded};
 use crate::opening::facts::Facts;
 use crate::opening::testing;
 use crate::store::testing as store_testing;
@@ -23,6 +28,41 @@ async fn a_repetition_of_an_ended_claim_holds_no_unit() {
     assert_eq!((&again.id, again.state), (&claim.id, ClaimState::GivenUp));
     let other = live.pick(RegOrd(1), unit, Key::parse("tap-00000002").unwrap()).await;
     assert!(matches!(other, Ok(Answer::Yes(_))), "{other:?}");
+}
+
+/// OP-85: one key was sent to two gateways, for another home each. What the other gateway was granted settles its own home here,
+/// and this one's home stays with its own tap.
+///
+/// Mutation that turned it red: a ticket taken by its key alone. The home that was granted stayed free, the other was occupied.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_settles_no_tap_for_another_home() {
+    let (_folder, db) = store_testing::sqlite().await;
+    let running = testing::running(&db, 3).await;
+    let live = &running.live;
+    let key = Key::parse("tap-00000001").unwrap();
+    let home = live.facts.unit(UnitOrd(2)).unwrap().kind.class();
+    let holders = live.facts.holder_indexes(RegOrd(0), live.facts.unit(UnitOrd(2)).unwrap().kind);
+    let Pick::Won(ticket) = live.inventory.pick(2, 0, home, holders.as_slice()) else { panic!("won") };
+    live.memory.keep_ticket(RegOrd(0), key.clone(), ticket);
+
+    let granted = Recorded {
+        seq: live.memory.applied() + 1,
+        at: live.now(),
+        event: Event::Held {
+            claim: ClaimId::generate(),
+            unit: UnitOrd(1),
+            registration: RegOrd(0),
+            key: key.as_str().to_owned(),
+            code: String::new(),
+            deposit_fen: Fen::ZERO,
+            deadline_at: live.now().plus(Micros::from_secs(900)),
+        },
+    };
+    assert_eq!(live.memory.apply(&live.facts, &live.inventory, &[granted]).len(), 1);
+    assert_eq!(live.inventory.state(1), UnitState::Occupied { owner: 0 });
+    assert_eq!(live.inventory.state(2), UnitState::Pending { owner: 0 });
+    live.memory.undo_ticket(RegOrd(0), &key, &live.inventory);
+    assert_eq!(live.inventory.state(2), UnitState::Free);
 }
 
 /// OP-43: of a holder's numbered places each is found, wherever the search for a free one begins.

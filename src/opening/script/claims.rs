@@ -3,6 +3,7 @@
 //! Each transition names the generation it saw. A repetition of one that already happened finds the next generation
 //! in the state it wanted, and answers the same.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Script, claim_of};
@@ -10,88 +11,124 @@ use crate::domain::ids::{ClaimId, PaymentId, RegOrd, StaffId};
 use crate::domain::money::Fen;
 use crate::opening::answer::ClaimState;
 use crate::opening::event::Event;
-use crate::opening::job::{CommandRefusal, Done};
+use crate::opening::job::{Command, CommandRefusal, Done};
 use crate::store::{ClaimRow, PaymentRow, SettledPayment, StoreError};
 
-type Ended = Result<Result<Done, CommandRefusal>, StoreError>;
+type Outcome = Result<Done, CommandRefusal>;
+
+/// A claim's end, as asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Ending<'c> {
+    claim: &'c ClaimId,
+    generation: i64,
+    how: How<'c>,
+}
+
+#[derive(Clone, Copy)]
+enum How<'c> {
+    GivenUp { who: RegOrd },
+    Lapsed,
+    Released { reason: &'c str, by: &'c StaffId },
+}
+
+impl<'c> Ending<'c> {
+    /// What a command ends, if it ends something.
+    pub(super) fn of(command: &'c Command) -> Option<Self> {
+        let (claim, generation, how) = match command {
+            Command::GiveUp { who, claim, generation } => (claim, generation, How::GivenUp { who: *who }),
+            Command::Lapse { claim, generation } => (claim, generation, How::Lapsed),
+            Command::Release { claim, generation, reason, by } => {
+                (claim, generation, How::Released { reason, by })
+            }
+            _ => return None,
+        };
+        Some(Self { claim, generation: *generation, how })
+    }
+}
+
+/// What became of it.
+enum Ended {
+    Now(Box<ClaimRow>),
+    /// A repetition.
+    Already,
+    Refused(CommandRefusal),
+}
 
 impl Script<'_> {
-    pub(super) async fn give_up(&mut self, who: RegOrd, claim: &ClaimId, generation: i64) -> Ended {
-        match self.tx.claim(claim).await? {
-            Some(row) if row.registration() == Some(who) => {
-                self.end(row, generation, ClaimState::GivenUp, None, |claim, generation| Event::GivenUp {
-                    claim,
-                    generation,
-                })
-                .await
+    /// Claims that people or time end, all in the same few statements: a burst of holds lapses as it was granted, in one
+    /// second, and the head row is held meanwhile.
+    pub(super) async fn end_all(&mut self, endings: &[Ending<'_>]) -> Result<Vec<Outcome>, StoreError> {
+        let ids: Vec<&ClaimId> = endings.iter().map(|ending| ending.claim).collect();
+        let rows = self.tx.claims(&ids).await?;
+        let mut rows: HashMap<ClaimId, ClaimRow> =
+            rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+        let mut outcomes = Vec::with_capacity(endings.len());
+        let mut ended: Vec<ClaimId> = Vec::new();
+        for ending in endings {
+            let Some(row) = rows.get(ending.claim) else {
+                outcomes.push(Err(CommandRefusal::ClaimUnknown));
+                continue;
+            };
+            match self.end(row, ending) {
+                Ended::Already => outcomes.push(done(row)?),
+                Ended::Refused(refusal) => outcomes.push(Err(refusal)),
+                Ended::Now(row) => {
+                    outcomes.push(done(&row)?);
+                    ended.push(row.id.clone());
+                    rows.insert(row.id.clone(), *row);
+                }
             }
-            // Somebody else's claim answers like an unknown one.
-            _ => Ok(Err(CommandRefusal::ClaimUnknown)),
         }
+        let ended: Vec<&ClaimRow> = ended.iter().filter_map(|id| rows.get(id)).collect();
+        if !ended.is_empty() {
+            let ids: Vec<&ClaimId> = ended.iter().map(|row| &row.id).collect();
+            self.tx.end_claims(&ended).await?;
+            self.tx.free_places(&ids).await?;
+            self.tx.refund_applied(&ids, "HOLD_ENDED").await?;
+        }
+        Ok(outcomes)
     }
 
-    /// The deadline is judged by the database's time, never by this gateway's.
-    pub(super) async fn lapse(&mut self, claim: &ClaimId, generation: i64) -> Ended {
-        let Some(row) = self.tx.claim(claim).await? else { return Ok(Err(CommandRefusal::ClaimUnknown)) };
+    /// Held → ended: the unit and the places are free, and what was paid is owed back.
+    fn end(&mut self, row: &ClaimRow, ending: &Ending<'_>) -> Ended {
+        let Ending { claim: _, generation, how } = *ending;
         let is_held = row.state == ClaimState::Held.as_str() && row.generation == generation;
-        if is_held && row.deadline_at.is_none_or(|deadline| self.now < deadline) {
-            return Ok(Err(CommandRefusal::NotDueYet));
-        }
-        self.end(row, generation, ClaimState::Lapsed, None, |claim, generation| Event::Lapsed {
-            claim,
-            generation,
-        })
-        .await
-    }
-
-    pub(super) async fn release(
-        &mut self,
-        claim: &ClaimId,
-        generation: i64,
-        reason: &str,
-        by: &StaffId,
-    ) -> Ended {
-        let Some(row) = self.tx.claim(claim).await? else { return Ok(Err(CommandRefusal::ClaimUnknown)) };
-        let by = by.clone();
-        self.end(row, generation, ClaimState::Released, Some(reason), |claim, generation| Event::Released {
-            claim,
-            generation,
-            by,
-        })
-        .await
-    }
-
-    /// Held → `state`: the unit and the places are free, and what was paid is owed back.
-    async fn end(
-        &mut self,
-        row: ClaimRow,
-        generation: i64,
-        state: ClaimState,
-        reason: Option<&str>,
-        event: impl FnOnce(ClaimId, i64) -> Event,
-    ) -> Ended {
+        let (state, reason) = match how {
+            // Somebody else's claim answers like an unknown one.
+            How::GivenUp { who } if row.registration() != Some(who) => {
+                return Ended::Refused(CommandRefusal::ClaimUnknown);
+            }
+            How::GivenUp { .. } => (ClaimState::GivenUp, None),
+            // The deadline is judged by the database's time, never by this gateway's.
+            How::Lapsed if is_held && row.deadline_at.is_none_or(|deadline| self.now < deadline) => {
+                return Ended::Refused(CommandRefusal::NotDueYet);
+            }
+            How::Lapsed => (ClaimState::Lapsed, None),
+            How::Released { reason, .. } => (ClaimState::Released, Some(reason)),
+        };
         if row.state == state.as_str() && row.generation == generation + 1 {
-            return done(&row);
+            return Ended::Already;
         }
-        if row.state != ClaimState::Held.as_str() || row.generation != generation {
-            return Ok(Err(CommandRefusal::ClaimChanged));
+        if !is_held {
+            return Ended::Refused(CommandRefusal::ClaimChanged);
         }
-        let seq = self.record(event(row.id.clone(), generation + 1));
-        let row = ClaimRow {
+        let (claim, generation) = (row.id.clone(), generation + 1);
+        let seq = self.record(match how {
+            How::GivenUp { .. } => Event::GivenUp { claim, generation },
+            How::Lapsed => Event::Lapsed { claim, generation },
+            How::Released { by, .. } => Event::Released { claim, generation, by: by.clone() },
+        });
+        Ended::Now(Box::new(ClaimRow {
             state: state.as_str().to_owned(),
             occupying: state.is_occupying(),
-            generation: generation + 1,
+            generation,
             paid_fen: Fen::ZERO,
             deadline_at: None,
             changed_at: self.now,
             changed_seq: seq,
             reason: reason.map(str::to_owned),
-            ..row
-        };
-        self.tx.update_claim(&row).await?;
-        self.tx.free_places(&row.id).await?;
-        self.tx.refund_applied(&row.id, "HOLD_ENDED").await?;
-        done(&row)
+            ..row.clone()
+        }))
     }
 
     pub(super) async fn extend(
@@ -100,7 +137,7 @@ impl Script<'_> {
         generation: i64,
         reason: &str,
         by: &StaffId,
-    ) -> Ended {
+    ) -> Result<Outcome, StoreError> {
         let Some(row) = self.tx.claim(claim).await? else { return Ok(Err(CommandRefusal::ClaimUnknown)) };
         let Some(deadline) = row.deadline_at else { return Ok(Err(CommandRefusal::ClaimChanged)) };
         if row.state != ClaimState::Held.as_str() || row.generation != generation {
@@ -129,7 +166,7 @@ impl Script<'_> {
         generation: i64,
         reason: &str,
         by: &StaffId,
-    ) -> Ended {
+    ) -> Result<Outcome, StoreError> {
         let Some(row) = self.tx.claim(claim).await? else { return Ok(Err(CommandRefusal::ClaimUnknown)) };
         if row.state == ClaimState::Held.as_str() && row.generation == generation + 1 {
             return done(&row);
@@ -141,7 +178,7 @@ impl Script<'_> {
         let holders = self.facts.holders(who, unit.kind);
         let without = self.take_places(&[(row.id.clone(), unit.kind, holders)]).await?;
         if !without.is_empty() {
-            self.tx.free_places(&row.id).await?;
+            self.tx.free_places(&[&row.id]).await?;
             return Ok(Err(CommandRefusal::QuotaUsed));
         }
         let deadline_at = self.now.plus(self.facts.hold);
@@ -157,7 +194,7 @@ impl Script<'_> {
             ..row
         };
         if !self.tx.update_claim(&row).await? {
-            self.tx.free_places(&row.id).await?;
+            self.tx.free_places(&[&row.id]).await?;
             return Ok(Err(CommandRefusal::UnitTaken));
         }
         self.record(Event::Revived {
@@ -171,7 +208,7 @@ impl Script<'_> {
 
     /// Applies a recorded payment. Money counts only for the generation of the hold it was taken for; the rest is
     /// owed back, so late money never confirms a home given to somebody else.
-    pub(super) async fn settle(&mut self, payment: &PaymentId) -> Ended {
+    pub(super) async fn settle(&mut self, payment: &PaymentId) -> Result<Outcome, StoreError> {
         let Some(payment) = self.tx.payment(payment).await? else {
             return Ok(Err(CommandRefusal::PaymentUnknown));
         };
@@ -224,7 +261,7 @@ impl Script<'_> {
     }
 }
 
-fn done(row: &ClaimRow) -> Ended {
+fn done(row: &ClaimRow) -> Result<Outcome, StoreError> {
     Ok(match claim_of(row)? {
         Some(claim) => Ok(Done::Claim(Arc::new(claim))),
         None => Err(CommandRefusal::ClaimUnknown),

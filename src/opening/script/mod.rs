@@ -14,6 +14,8 @@ mod picks;
 
 use inventory::Inventory;
 
+use claims::Ending;
+
 use super::answer::{Answer, Claim, ClaimState, Key};
 use super::event::{Event, Recorded};
 use super::facts::Facts;
@@ -56,8 +58,15 @@ pub async fn run(
     let before = script.head.clone();
     // Commands first: what they free, a pick of the same group may take.
     let mut ended = Vec::with_capacity(commands.len());
-    for command in commands {
-        ended.push(script.command(command).await?);
+    let mut left = commands;
+    while let Some(command) = left.first() {
+        let endings: Vec<Ending<'_>> = left.iter().map_while(Ending::of).collect();
+        if endings.is_empty() {
+            ended.push(script.command(command).await?);
+        } else {
+            ended.extend(script.end_all(&endings).await?);
+        }
+        left = left.get(endings.len().max(1)..).unwrap_or_default();
     }
     let picks = script.picks(picks).await?;
     let Script { tx, head, recorded, .. } = script;
@@ -81,11 +90,6 @@ impl Script<'_> {
     async fn command(&mut self, command: &Command) -> Result<Result<Done, CommandRefusal>, StoreError> {
         match command {
             Command::Ask { who, key } => self.ask(*who, key).await.map(|answer| Ok(Done::Answer(answer))),
-            Command::GiveUp { who, claim, generation } => self.give_up(*who, claim, *generation).await,
-            Command::Lapse { claim, generation } => self.lapse(claim, *generation).await,
-            Command::Release { claim, generation, reason, by } => {
-                self.release(claim, *generation, reason, by).await
-            }
             Command::Extend { claim, generation, reason, by } => {
                 self.extend(claim, *generation, reason, by).await
             }
@@ -94,6 +98,11 @@ impl Script<'_> {
             }
             Command::Settle { payment } => self.settle(payment).await,
             Command::Control(change) => self.control(change),
+            Command::GiveUp { .. } | Command::Lapse { .. } | Command::Release { .. } => {
+                let endings: Vec<Ending<'_>> = Ending::of(command).into_iter().collect();
+                let mut outcomes = self.end_all(&endings).await?;
+                Ok(outcomes.pop().unwrap_or(Err(CommandRefusal::ClaimUnknown)))
+            }
         }
     }
 }

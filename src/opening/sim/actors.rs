@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::world::{ACTIVE, Tap, World};
+use crate::cluster::sim::SimRedis;
 use crate::domain::ids::{PaymentId, RegOrd, StaffId, UnitOrd};
 use crate::domain::money::Fen;
 use crate::domain::time::Micros;
@@ -25,6 +26,15 @@ pub fn spawn(world: &Rc<World>) -> Vec<JoinHandle<()>> {
     people.push(tokio::task::spawn_local(cashier(world.clone())));
     people.push(tokio::task::spawn_local(saboteur(world.clone())));
     people.push(tokio::task::spawn_local(clock_setter(world.clone())));
+    if let Some(redis) = world.redis.first() {
+        people.push(tokio::task::spawn_local(reaper(world.clone(), redis.clone())));
+    }
+    // In half of the runs nothing raises the epoch, which would mend whatever stands wrong in Redis.
+    if let Some(redis) = world.redis.first()
+        && world.chance(50)
+    {
+        people.push(tokio::task::spawn_local(redis_saboteur(world.clone(), redis.clone())));
+    }
     people
 }
 
@@ -41,10 +51,17 @@ async fn buyer(world: Rc<World>, who: RegOrd) {
         let unit = UnitOrd(u32::try_from(world.roll(world.facts.units.len() as u64 + 1)).unwrap_or(0));
         let Some(key) = Key::parse(&format!("buyer{}-tap-{tap}", who.0)) else { continue };
         let at = world.taps.borrow().len();
-        world.taps.borrow_mut().push(Tap { who, unit, key: key.clone(), answer: None });
+        world.taps.borrow_mut().push(Tap {
+            who,
+            unit,
+            key: key.clone(),
+            answer: None,
+            answered_at: Micros(0),
+        });
         let answer = insist(&world, who, unit, &key).await;
         if let Some(tap) = world.taps.borrow_mut().get_mut(at) {
             tap.answer = Some(answer);
+            tap.answered_at = world.db.now();
         }
     }
 }
@@ -52,12 +69,14 @@ async fn buyer(world: Rc<World>, who: RegOrd) {
 /// What the page does: one pick; "in progress" repeats it with the same key; silence, a broken connection and
 /// "unknown" are asked for, never picked again under another key.
 async fn insist(world: &World, who: RegOrd, unit: UnitOrd, key: &Key) -> Answer {
-    let mut asking = false;
+    let (mut asking, mut again) = (false, false);
     loop {
         if let Some(live) = world.live() {
             let call = async {
                 if asking {
                     live.ask(who, key.clone()).await
+                } else if again {
+                    live.pick_again(who, unit, key.clone()).await
                 } else {
                     live.pick(who, unit, key.clone()).await
                 }
@@ -71,7 +90,7 @@ async fn insist(world: &World, who: RegOrd, unit: UnitOrd, key: &Key) -> Answer 
             };
             match told {
                 Some(Ok(answer @ (Answer::Yes(_) | Answer::No(_)))) => return answer,
-                Some(Ok(Answer::InProgress)) => {}
+                Some(Ok(Answer::InProgress)) => again = true,
                 Some(Ok(Answer::Unknown)) | None => asking = true,
                 // Slow down: the same call again.
                 Some(Err(_)) => {}
@@ -210,6 +229,41 @@ async fn clock_setter(world: Rc<World>) {
         let step = Micros::from_secs(if world.chance(50) { 600 } else { -600 });
         if let Some(clock) = world.clocks.get(at) {
             clock.step_wall(step);
+        }
+    }
+}
+
+/// Kills gateways that have just been let through by gate 2: their pending words stay.
+async fn reaper(world: Rc<World>, redis: SimRedis) {
+    let until = tokio::time::Instant::now() + ACTIVE;
+    while let Ok(doomed) = tokio::time::timeout_at(until, redis.doomed()).await {
+        for at in doomed {
+            world.crash(at);
+            world.nap(1_500).await;
+            world.start(at).await;
+        }
+    }
+}
+
+/// Flushes Redis, takes it away and brings it back empty, fails it over to a replica that is behind, and lets two masters
+/// stand beside each other for a while.
+async fn redis_saboteur(world: Rc<World>, redis: SimRedis) {
+    let until = tokio::time::Instant::now() + ACTIVE;
+    while tokio::time::Instant::now() < until {
+        world.nap(8_000).await;
+        match world.roll(4) {
+            0 => redis.flush(),
+            1 => {
+                redis.away();
+                world.nap(4_000).await;
+                redis.back();
+            }
+            2 => redis.fail_over(false),
+            _ => {
+                redis.fail_over(true);
+                world.nap(5_000).await;
+                redis.heal();
+            }
         }
     }
 }

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::world::{HOLD, World};
+use crate::cluster::Word;
+use crate::cluster::sim::{Known, RedisCounts};
 use crate::domain::ids::{ClaimId, RegOrd};
 use crate::domain::kind::UnitKind;
 use crate::domain::money::Fen;
 use crate::domain::time::Micros;
-use crate::opening::answer::{Answer, Claim, ClaimState};
+use crate::opening::answer::{Answer, Claim, ClaimState, Refusal};
 use crate::opening::board::Status;
 use crate::opening::event::{Event, Recorded};
+use crate::opening::gate2::Gate2State;
 use crate::opening::memory::status_of;
 use crate::opening::script::claim_of;
 use crate::store::sim::Tables;
@@ -29,6 +32,7 @@ pub struct Counts {
     pub crashes: u64,
     pub refunds: u64,
     pub tombstones: u64,
+    pub redis: RedisCounts,
 }
 
 impl Counts {
@@ -38,6 +42,7 @@ impl Counts {
         self.crashes += other.crashes;
         self.refunds += other.refunds;
         self.tombstones += other.tombstones;
+        self.redis.add(&other.redis);
         for (code, count) in &other.no {
             *self.no.entry(code).or_default() += count;
         }
@@ -76,6 +81,8 @@ pub fn audit(world: &World) -> Result<Counts, String> {
     let mut counts = answers_are_true(world, &claims)?;
     journal_tells_the_same(&journal, &claims)?;
     nothing_was_granted_early(world, &journal, &tables)?;
+    taken_was_taken(world, &journal)?;
+    nothing_was_committed_under_an_old_epoch(&tables)?;
     deadlines_were_kept(&journal, &tables, &claims)?;
     money_adds_up(&tables, &claims)?;
     memory_shows_the_same(world, &claims)?;
@@ -85,6 +92,11 @@ pub fn audit(world: &World) -> Result<Counts, String> {
     counts.crashes = world.crashes.get();
     counts.refunds = tables.payments.values().filter(|payment| payment.refund_fen > Fen::ZERO).count() as u64;
     counts.tombstones = tables.tombstones.len() as u64;
+    if let Some(redis) = world.redis.first() {
+        everybody_is_back_at_redis(world, &tables)?;
+        counts.redis = redis.counts();
+        counts.redis.epochs = tables.head.as_ref().map_or(0, |head| head.epoch.unsigned_abs() - 1);
+    }
     Ok(counts)
 }
 
@@ -249,6 +261,58 @@ fn nothing_was_granted_early(world: &World, journal: &[Recorded], tables: &Table
         .zip(&tables.applied_at)
         .find(|(recorded, at)| matches!(recorded.event, Event::Held { .. }) && **at < start_at);
     early.map_or(Ok(()), |(recorded, _)| Err(format!("entry {} was granted before the start", recorded.seq)))
+}
+
+/// Nobody was told "taken" of a unit that nobody had had until then.
+fn taken_was_taken(world: &World, journal: &[Recorded]) -> Result<(), String> {
+    let mut first: HashMap<u32, Micros> = HashMap::new();
+    for recorded in journal {
+        if let Event::Held { unit, .. } = &recorded.event {
+            first.entry(unit.0).or_insert(recorded.at);
+        }
+    }
+    for tap in world.taps.borrow().iter() {
+        if let Some(Answer::No(Refusal::Taken { unit })) = &tap.answer
+            && first.get(&unit.0).is_none_or(|at| *at > tap.answered_at)
+        {
+            return Err(format!("unit {} was told as taken before anybody had it", unit.0));
+        }
+    }
+    Ok(())
+}
+
+fn nothing_was_committed_under_an_old_epoch(tables: &Tables) -> Result<(), String> {
+    match tables.epochs.iter().find(|(decided, head)| decided != head) {
+        None => Ok(()),
+        Some((decided, head)) => {
+            Err(format!("a group decided under epoch {decided} was committed under epoch {head}"))
+        }
+    }
+}
+
+/// At rest every gateway uses Redis again, under the head's epoch, and Redis knows every unit that somebody has.
+fn everybody_is_back_at_redis(world: &World, tables: &Tables) -> Result<(), String> {
+    let epoch = tables.head.as_ref().map_or(0, |head| head.epoch);
+    for (gateway, redis) in world.gateways.iter().zip(&world.redis) {
+        let gateway = gateway.borrow();
+        let Some(live) = gateway.as_ref().map(|running| &running.live) else { continue };
+        let standing = live.gate2().map(|standing| standing.state);
+        if standing != Some(Gate2State::Ready) || live.control().epoch != epoch {
+            return Err(format!(
+                "a gateway stands {standing:?} at epoch {}, not {epoch}",
+                live.control().epoch
+            ));
+        }
+        let known = redis.epoch(epoch);
+        for row in tables.claims.values().filter(|row| row.occupying) {
+            let owner = row.registration().map_or(0, |who| who.0);
+            match known.units.get(&row.unit().0) {
+                Some(Known::Told { word: Word::Occupied { owner: told }, .. }) if *told == owner => {}
+                word => return Err(format!("Redis says {word:?} of a unit that {owner} has")),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Measured by when the database applied things: no hold lapsed early, and none is left over.

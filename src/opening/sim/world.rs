@@ -10,12 +10,16 @@ use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
 use super::{actors, audit};
+use crate::cluster::Gate2;
+use crate::cluster::sim::{RedisFaults, SimRedis};
+use crate::config::RedisLost;
 use crate::domain::ids::{OpeningId, RegOrd, UnitOrd};
 use crate::domain::kind::{Eligibility, PerKind, UnitKind};
 use crate::domain::money::Fen;
 use crate::domain::time::{Clock, Micros};
 use crate::opening::answer::{Answer, Key};
 use crate::opening::facts::{Facts, Household, Registration, Unit};
+use crate::opening::gate2::Between;
 use crate::opening::lifecycle::Phase;
 use crate::opening::live::Live;
 use crate::opening::recover::{self, Running};
@@ -36,13 +40,15 @@ const REST: Duration = Duration::from_secs(90);
 pub struct Plan {
     pub seed: u64,
     pub gateways: usize,
+    /// Redis stands between them.
+    pub redis: bool,
     pub mutation: Mutation,
     pub rng: SmallRng,
 }
 
 impl Plan {
-    pub fn new(seed: u64, gateways: usize, mutation: Mutation) -> Self {
-        Self { seed, gateways, mutation, rng: SmallRng::seed_from_u64(seed ^ 0x6b61_6970_616e) }
+    pub fn new(seed: u64, gateways: usize, redis: bool, mutation: Mutation) -> Self {
+        Self { seed, gateways, redis, mutation, rng: SmallRng::seed_from_u64(seed ^ 0x6b61_6970_616e) }
     }
 }
 
@@ -53,6 +59,8 @@ pub struct Tap {
     pub key: Key,
     /// The first real answer; buyers stop asking then.
     pub answer: Option<Answer>,
+    /// By the database's clock.
+    pub answered_at: Micros,
 }
 
 pub struct World {
@@ -62,6 +70,8 @@ pub struct World {
     /// Each gateway machine has a clock of its own.
     pub clocks: Vec<Clock>,
     pub gateways: Vec<RefCell<Option<Running>>>,
+    /// Each gateway's way to Redis; none without.
+    pub redis: Vec<SimRedis>,
     /// Rung when any gateway dies: connections break.
     pub deaths: Notify,
     pub taps: RefCell<Vec<Tap>>,
@@ -98,12 +108,19 @@ impl World {
         gateway.as_ref().map(|running| running.live.clone())
     }
 
+    fn redis_faults(&self, faults: RedisFaults) {
+        self.redis.first().inspect(|redis| redis.set_faults(faults));
+    }
+
     /// Brings a gateway up, however often the database fails meanwhile.
     pub async fn start(&self, at: usize) {
         loop {
             let ledger = Ledger::Sim(self.db.clone());
-            let started =
-                recover::start(ledger, self.facts.clone(), self.clocks[at].clone(), format!("gateway-{at}"));
+            let (facts, clock) = (self.facts.clone(), self.clocks[at].clone());
+            let when_lost = if self.chance(80) { RedisLost::Continue } else { RedisLost::Hold };
+            let gate = self.redis.get(at).cloned().map(Gate2::Sim);
+            let between = gate.map(|gate| Between { gate, when_lost });
+            let started = recover::start(ledger, facts, clock, format!("gateway-{at}"), between);
             match started.await {
                 Ok(running) => {
                     *self.gateways[at].borrow_mut() = Some(running);
@@ -143,20 +160,27 @@ pub async fn run(mut plan: Plan) -> Result<audit::Counts, String> {
         anchor_boot: None,
     };
     let db = SimDb::new(plan.seed, db_clock.clone(), clocks[0].clone(), head);
+    let redis = if plan.redis { SimRedis::new(plan.seed, plan.gateways) } else { Vec::new() };
     let world = Rc::new(World {
         facts,
         db,
         db_clock,
         gateways: clocks.iter().map(|_| RefCell::new(None)).collect(),
         clocks,
+        redis,
         deaths: Notify::new(),
         taps: RefCell::default(),
         crashes: Cell::new(0),
         calm: Cell::new(false),
-        faults: Faults { fail: 4, lose_answer: 60, mutation: plan.mutation },
+        faults: Faults {
+            fail: 4,
+            lose_answer: 60,
+            sleep: if plan.redis { 20 } else { 0 },
+            mutation: plan.mutation,
+        },
         rng: RefCell::new(plan.rng),
     });
-    LocalSet::new().run_until(act(world)).await
+    LocalSet::new().run_until(Box::pin(act(world))).await
 }
 
 async fn act(world: Rc<World>) -> Result<audit::Counts, String> {
@@ -164,12 +188,15 @@ async fn act(world: Rc<World>) -> Result<audit::Counts, String> {
         world.start(at).await;
     }
     world.db.set_faults(world.faults);
+    world.redis_faults(RedisFaults { lose_answer: 60, lose_entry: 40, disorder: 60, crash: 80 });
     let people = actors::spawn(&world);
     tokio::time::sleep(ACTIVE).await;
 
     // Faults end, every gateway is up, and everybody who still waits gets an answer.
     world.calm.set(true);
-    world.db.set_faults(Faults { fail: 0, lose_answer: 0, mutation: world.faults.mutation });
+    world.db.set_faults(Faults { mutation: world.faults.mutation, ..Faults::default() });
+    world.redis_faults(RedisFaults::default());
+    world.redis.first().inspect(|redis| redis.heal());
     for person in people {
         person.await.map_err(|error| format!("an actor broke: {error}"))?;
     }

@@ -184,6 +184,12 @@ pub(super) async fn number_claims(tx: &mut Tx, claims: &[(&ClaimId, i64)]) -> Re
 }
 
 pub(super) async fn delete_claims(tx: &mut Tx, claims: &[&ClaimId]) -> Result<(), StoreError> {
+    free_places(tx, claims).await?;
+    execute_rows!(tx, claims, "DELETE FROM claim WHERE id IN (VALUES ", "(#)", ")", [], |claim| [*claim]);
+    Ok(())
+}
+
+pub(super) async fn free_places(tx: &mut Tx, claims: &[&ClaimId]) -> Result<(), StoreError> {
     execute_rows!(
         tx,
         claims,
@@ -193,8 +199,61 @@ pub(super) async fn delete_claims(tx: &mut Tx, claims: &[&ClaimId]) -> Result<()
         [],
         |claim| [*claim]
     );
-    execute_rows!(tx, claims, "DELETE FROM claim WHERE id IN (VALUES ", "(#)", ")", [], |claim| [*claim]);
     Ok(())
+}
+
+pub(super) async fn end_claims(tx: &mut Tx, claims: &[&ClaimRow]) -> Result<(), StoreError> {
+    execute_rows!(
+        tx,
+        claims,
+        "WITH v (id, state, generation, changed_at, changed_seq, reason) AS (VALUES ",
+        "(CAST(# AS TEXT), CAST(# AS TEXT), CAST(# AS BIGINT), CAST(# AS BIGINT), CAST(# AS BIGINT), CAST(# AS TEXT))",
+        ") UPDATE claim SET state = v.state, occupying = FALSE, generation = v.generation, paid_fen = 0,
+                deadline_at = NULL, changed_at = v.changed_at, changed_seq = v.changed_seq, reason = v.reason
+         FROM v WHERE claim.id = v.id",
+        [],
+        |row| [&row.id, &row.state, row.generation, row.changed_at, row.changed_seq, &row.reason]
+    );
+    Ok(())
+}
+
+pub(super) async fn refund_applied(
+    tx: &mut Tx,
+    claims: &[&ClaimId],
+    reason: &'static str,
+) -> Result<(), StoreError> {
+    execute_rows!(
+        tx,
+        claims,
+        "UPDATE payment SET applied_fen = 0, refund_fen = amount_fen, refund_reason = CAST(# AS TEXT)
+         WHERE applied_fen > 0 AND claim_id IN (VALUES ",
+        "(#)",
+        ")",
+        [reason],
+        |claim| [*claim]
+    );
+    Ok(())
+}
+
+pub(super) async fn claims(
+    tx: &mut Tx,
+    opening: &OpeningId,
+    claims: &[&ClaimId],
+) -> Result<Vec<ClaimRow>, StoreError> {
+    Ok(fetch_rows!(
+        tx,
+        ClaimRow,
+        claims,
+        "WITH o (id) AS (SELECT CAST(# AS TEXT)), wanted (id) AS (VALUES ",
+        "(CAST(# AS TEXT))",
+        ") SELECT c.id, c.unit_ord, c.registration_ord, c.request_key, c.state, c.occupying, c.generation, c.code,
+                c.deposit_fen, c.paid_fen, c.deadline_at, c.extended, c.created_at, c.changed_at, c.seq, c.changed_seq,
+                c.reason
+         FROM o CROSS JOIN wanted w CROSS JOIN claim c
+         WHERE c.opening_id = o.id AND c.id = w.id",
+        [opening],
+        |claim| [*claim]
+    ))
 }
 
 pub(super) async fn occupants(

@@ -12,12 +12,16 @@ mod rows;
 #[cfg(test)]
 pub mod sim;
 mod sql;
+mod warm;
 
 pub use rows::{ClaimRow, Entry, Head, Keyed, NewClaim, NewPlace, PaymentRow, SettledPayment};
 
+use tokio::time::timeout;
+
 use super::{Db, Priority, StoreError, Tx};
-use crate::domain::ids::{ClaimId, OpeningId, PaymentId, RegOrd, UnitOrd};
+use crate::domain::ids::{ClaimId, OpeningId, PaymentId, PropertyId, RegOrd, UnitOrd};
 use crate::domain::time::Micros;
+use crate::limits::LOOK_TIMEOUT;
 
 /// Where an opening's truth is kept.
 #[derive(Clone)]
@@ -74,7 +78,12 @@ impl Ledger {
         limit: i64,
     ) -> Result<Vec<Entry>, StoreError> {
         match self {
-            Self::Db(db) => sql::journal_after(&mut db.read().await?.exec(), opening, after, limit).await,
+            Self::Db(db) => {
+                in_time(async {
+                    sql::journal_after(&mut db.read().await?.exec(), opening, after, limit).await
+                })
+                .await
+            }
             #[cfg(test)]
             Self::Sim(db) => db.journal_after(after, limit).await,
         }
@@ -88,7 +97,12 @@ impl Ledger {
         limit: i64,
     ) -> Result<Vec<ClaimRow>, StoreError> {
         match self {
-            Self::Db(db) => sql::ended_claims(&mut db.read().await?.exec(), opening, after, limit).await,
+            Self::Db(db) => {
+                in_time(async {
+                    sql::ended_claims(&mut db.read().await?.exec(), opening, after, limit).await
+                })
+                .await
+            }
             #[cfg(test)]
             Self::Sim(db) => db.ended_claims(after, limit).await,
         }
@@ -101,7 +115,9 @@ impl Ledger {
         claim: &ClaimId,
     ) -> Result<Option<ClaimRow>, StoreError> {
         match self {
-            Self::Db(db) => sql::claim(&mut db.read().await?.exec(), opening, claim).await,
+            Self::Db(db) => {
+                in_time(async { sql::claim(&mut db.read().await?.exec(), opening, claim).await }).await
+            }
             #[cfg(test)]
             Self::Sim(db) => db.read_claim(claim).await,
         }
@@ -110,7 +126,9 @@ impl Ledger {
     /// The head as committed, without taking it.
     pub async fn read_head(&self, opening: &OpeningId) -> Result<Option<Head>, StoreError> {
         match self {
-            Self::Db(db) => sql::read_head(&mut db.read().await?.exec(), opening).await,
+            Self::Db(db) => {
+                in_time(async { sql::read_head(&mut db.read().await?.exec(), opening).await }).await
+            }
             #[cfg(test)]
             Self::Sim(db) => db.read_head().await,
         }
@@ -119,9 +137,20 @@ impl Ledger {
     /// The database's time.
     pub async fn now(&self) -> Result<Micros, StoreError> {
         match self {
-            Self::Db(db) => db.now().await,
+            Self::Db(db) => in_time(db.now()).await,
             #[cfg(test)]
             Self::Sim(db) => Ok(db.now()),
+        }
+    }
+
+    /// Lets each connection that will commit this opening's picks see the statements beforehand; nothing stays of it.
+    /// SQLite's one connection needs none of this.
+    pub async fn warm(&self, opening: &OpeningId, property: &PropertyId) -> Result<(), StoreError> {
+        match self {
+            Self::Db(Db::Postgres(db)) => warm::warm(db, opening, property).await,
+            Self::Db(Db::Sqlite(_)) => Ok(()),
+            #[cfg(test)]
+            Self::Sim(_) => Ok(()),
         }
     }
 
@@ -138,7 +167,7 @@ impl Ledger {
     /// runs.
     pub async fn take_lease(&self, name: &str, holder: &str, ttl: Micros) -> Result<bool, StoreError> {
         match self {
-            Self::Db(db) => sql::take_lease(db, name, holder, ttl).await,
+            Self::Db(db) => in_time(sql::take_lease(db, name, holder, ttl)).await,
             #[cfg(test)]
             Self::Sim(db) => db.take_lease(name, holder, ttl).await,
         }
@@ -153,17 +182,30 @@ impl Ledger {
         fresh: Micros,
     ) -> Result<Vec<Micros>, StoreError> {
         match self {
-            Self::Db(db) => sql::report_clock(db, gateway, offset, fresh).await,
+            Self::Db(db) => in_time(sql::report_clock(db, gateway, offset, fresh)).await,
             #[cfg(test)]
             Self::Sim(_) => Ok(Vec::new()),
         }
     }
 }
 
+/// A machine that is gone says nothing, and TCP waits for it for a quarter of an hour; whoever looks may hold what others
+/// wait for.
+async fn in_time<T>(look: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout(LOOK_TIMEOUT, look).await.unwrap_or_else(|_| {
+        Err(StoreError::Sql(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))))
+    })
+}
+
 impl LedgerTx {
     /// Takes the opening's head row. `None` means fenced: the epoch is no longer `epoch` (or there is no opening).
     pub async fn take_head(&mut self, epoch: i64) -> Result<Option<Head>, StoreError> {
         on!(self, tx, sql::take_head(tx, &self.opening, epoch), take_head(epoch))
+    }
+
+    /// Raises the epoch of the head that this transaction has taken: whoever decided under the old one decides again.
+    pub async fn raise_epoch(&mut self) -> Result<Head, StoreError> {
+        on!(self, tx, sql::raise_epoch(tx, &self.opening), raise_epoch())
     }
 
     pub async fn save_head(&mut self, head: &Head) -> Result<(), StoreError> {
@@ -217,6 +259,11 @@ impl LedgerTx {
         on!(self, tx, sql::claim(&mut tx.exec(), &self.opening, claim), claim(claim))
     }
 
+    /// These claims, in any order.
+    pub async fn claims(&mut self, claims: &[&ClaimId]) -> Result<Vec<ClaimRow>, StoreError> {
+        on!(self, tx, groups::claims(tx, &self.opening, claims), claims(claims))
+    }
+
     /// The claims that occupy their units, in the order they were granted: what recovery needs to decide picks.
     pub async fn occupying_claims(&mut self) -> Result<Vec<ClaimRow>, StoreError> {
         on!(self, tx, sql::occupying_claims(tx, &self.opening), occupying_claims())
@@ -239,8 +286,13 @@ impl LedgerTx {
         on!(self, tx, sql::update_claim(tx, claim), update_claim(claim))
     }
 
-    pub async fn free_places(&mut self, claim: &ClaimId) -> Result<(), StoreError> {
-        on!(self, tx, sql::free_places(tx, claim), free_places(claim))
+    /// Writes what ends a claim: it occupies nothing from now on.
+    pub async fn end_claims(&mut self, claims: &[&ClaimRow]) -> Result<(), StoreError> {
+        on!(self, tx, groups::end_claims(tx, claims), end_claims(claims))
+    }
+
+    pub async fn free_places(&mut self, claims: &[&ClaimId]) -> Result<(), StoreError> {
+        on!(self, tx, groups::free_places(tx, claims), free_places(claims))
     }
 
     pub async fn insert_tombstone(
@@ -269,9 +321,13 @@ impl LedgerTx {
         on!(self, tx, sql::settle_payment(tx, settled), settle_payment(settled))
     }
 
-    /// What was applied to a claim that ended is owed back.
-    pub async fn refund_applied(&mut self, claim: &ClaimId, reason: &'static str) -> Result<(), StoreError> {
-        on!(self, tx, sql::refund_applied(tx, claim, reason), refund_applied(claim, reason))
+    /// What was applied to claims that ended is owed back.
+    pub async fn refund_applied(
+        &mut self,
+        claims: &[&ClaimId],
+        reason: &'static str,
+    ) -> Result<(), StoreError> {
+        on!(self, tx, groups::refund_applied(tx, claims, reason), refund_applied(claims, reason))
     }
 
     pub async fn commit(self) -> Result<(), StoreError> {

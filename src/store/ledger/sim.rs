@@ -23,6 +23,8 @@ use crate::store::StoreError;
 pub struct Faults {
     pub fail: u32,
     pub lose_answer: u32,
+    /// The gateway falls asleep between its last statement and its COMMIT.
+    pub sleep: u32,
     pub mutation: Mutation,
 }
 
@@ -37,6 +39,8 @@ pub enum Mutation {
     NoHeadRow,
     /// `quota_place_once` is gone.
     NoQuotaIndex,
+    /// A group that was decided under an old epoch is committed.
+    NoEpochCheck,
     /// Tombstones are not seen.
     NoTombstones,
     /// A commit answers before it is applied, and may then be lost.
@@ -57,8 +61,14 @@ pub struct Tables {
     /// When the database applied each entry, by its own clock: what the audit measures deadlines with.
     pub applied_at: Vec<Micros>,
     pub payments: BTreeMap<PaymentId, PaymentRow>,
-    lease: Option<(String, Micros)>,
+    /// Name → holder and end.
+    leases: BTreeMap<String, (String, Micros)>,
+    /// The epoch that each group was decided under, and the head's when it was applied.
+    pub epochs: Vec<(i64, i64)>,
 }
+
+/// `idle_in_transaction_session_timeout` of every session of ours.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub struct SimDb(Arc<Inner>);
@@ -78,6 +88,8 @@ pub struct SimTx {
     db: SimDb,
     tables: Tables,
     row: Option<OwnedMutexGuard<()>>,
+    /// The epoch that whoever took the head named.
+    decided: i64,
 }
 
 impl SimDb {
@@ -107,7 +119,7 @@ impl SimDb {
 
     pub(super) async fn begin(&self) -> Result<SimTx, StoreError> {
         self.step().await?;
-        Ok(SimTx { db: self.clone(), tables: Tables::default(), row: None })
+        Ok(SimTx { db: self.clone(), tables: Tables::default(), row: None, decided: 0 })
     }
 
     pub(super) async fn journal_after(&self, after: i64, limit: i64) -> Result<Vec<Entry>, StoreError> {
@@ -134,18 +146,13 @@ impl SimDb {
         Ok(self.tables().head.clone())
     }
 
-    pub(super) async fn take_lease(
-        &self,
-        _name: &str,
-        holder: &str,
-        ttl: Micros,
-    ) -> Result<bool, StoreError> {
+    pub(super) async fn take_lease(&self, name: &str, holder: &str, ttl: Micros) -> Result<bool, StoreError> {
         self.step().await?;
         let now = self.now();
         let mut tables = self.tables();
-        let free = tables.lease.as_ref().is_none_or(|(held_by, until)| held_by == holder || *until <= now);
+        let free = tables.leases.get(name).is_none_or(|(held_by, until)| held_by == holder || *until <= now);
         if free {
-            tables.lease = Some((holder.to_owned(), now.plus(ttl)));
+            tables.leases.insert(name.to_owned(), (holder.to_owned(), now.plus(ttl)));
         }
         Ok(free)
     }
@@ -182,12 +189,23 @@ impl SimTx {
             self.row = Some(self.db.0.head_row.clone().lock_owned().await);
         }
         self.tables = self.db.tables().clone();
-        Ok(self.tables.head.clone().filter(|head| head.epoch == epoch))
+        self.decided = epoch;
+        let fenced = self.db.faults().mutation != Mutation::NoEpochCheck;
+        Ok(self.tables.head.clone().filter(|head| head.epoch == epoch || !fenced))
+    }
+
+    pub(super) async fn raise_epoch(&mut self) -> Result<Head, StoreError> {
+        self.db.step().await?;
+        let head = self.tables.head.as_mut().ok_or_else(|| StoreError::Corrupt("no head".to_owned()))?;
+        head.epoch += 1;
+        Ok(head.clone())
     }
 
     pub(super) async fn save_head(&mut self, head: &Head) -> Result<(), StoreError> {
         self.db.step().await?;
-        self.tables.head = Some(head.clone());
+        // As the statement: it does not name the epoch.
+        let epoch = self.tables.head.as_ref().map_or(head.epoch, |before| before.epoch);
+        self.tables.head = Some(Head { epoch, ..head.clone() });
         Ok(())
     }
 
@@ -327,9 +345,25 @@ impl SimTx {
         Ok(!taken)
     }
 
-    pub(super) async fn free_places(&mut self, claim: &ClaimId) -> Result<(), StoreError> {
+    pub(super) async fn claims(&mut self, claims: &[&ClaimId]) -> Result<Vec<ClaimRow>, StoreError> {
         self.db.step().await?;
-        self.tables.places.retain(|place| place.0 != *claim);
+        let wanted: BTreeSet<&ClaimId> = claims.iter().copied().collect();
+        Ok(wanted.into_iter().filter_map(|claim| self.tables.claims.get(claim).cloned()).collect())
+    }
+
+    pub(super) async fn end_claims(&mut self, claims: &[&ClaimRow]) -> Result<(), StoreError> {
+        self.db.step().await?;
+        for claim in claims {
+            let ended =
+                ClaimRow { occupying: false, paid_fen: Fen::ZERO, deadline_at: None, ..(*claim).clone() };
+            self.tables.claims.insert(claim.id.clone(), ended);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn free_places(&mut self, claims: &[&ClaimId]) -> Result<(), StoreError> {
+        self.db.step().await?;
+        self.tables.places.retain(|place| !claims.contains(&&place.0));
         Ok(())
     }
 
@@ -363,12 +397,12 @@ impl SimTx {
 
     pub(super) async fn refund_applied(
         &mut self,
-        claim: &ClaimId,
+        claims: &[&ClaimId],
         reason: &'static str,
     ) -> Result<(), StoreError> {
         self.db.step().await?;
         for row in self.tables.payments.values_mut() {
-            if row.claim_id == *claim && row.applied_fen > Fen::ZERO {
+            if claims.contains(&&row.claim_id) && row.applied_fen > Fen::ZERO {
                 row.applied_fen = Fen::ZERO;
                 row.refund_fen = row.amount_fen;
                 row.refund_reason = Some(reason.to_owned());
@@ -380,16 +414,30 @@ impl SimTx {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         self.db.step().await?;
         let faults = self.db.faults();
-        let Self { db, tables, row } = self;
+        let Self { db, tables, row, decided } = self;
+        if db.roll(faults.sleep) {
+            let asleep = db.delay(4_000);
+            if asleep >= IDLE_IN_TRANSACTION {
+                // The database has ended the session, and with it the hold on the head row.
+                tokio::time::sleep(IDLE_IN_TRANSACTION).await;
+                drop(row);
+                tokio::time::sleep(asleep - IDLE_IN_TRANSACTION).await;
+                return Err(StoreError::CommitUnknown(cut()));
+            }
+            tokio::time::sleep(asleep).await;
+        }
         let write = move |db: &SimDb, tables: Tables| {
-            let lease = db.tables().lease.clone();
+            let leases = db.tables().leases.clone();
             // Payments are recorded by other transactions, outside the head row: keep those that came meanwhile.
             let mut merged = tables;
             for (id, payment) in db.tables().payments.clone() {
                 merged.payments.entry(id).or_insert(payment);
             }
             merged.applied_at.resize(merged.journal.len(), db.now());
-            *db.tables() = Tables { lease, ..merged };
+            let head = db.tables().head.as_ref().map_or(0, |head| head.epoch);
+            merged.epochs = db.tables().epochs.clone();
+            merged.epochs.push((decided, head));
+            *db.tables() = Tables { leases, ..merged };
         };
         if faults.mutation == Mutation::AnswerBeforeCommit {
             tokio::spawn(async move {

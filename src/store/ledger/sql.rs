@@ -4,7 +4,7 @@ use super::rows::{ClaimRow, Entry, Head, PaymentRow, SettledPayment};
 use crate::domain::ids::{ClaimId, OpeningId, OrgId, PaymentId, RegOrd};
 use crate::domain::time::Micros;
 use crate::store::{Db, Exec, Priority, StoreError, Tx};
-use crate::store::{execute, fetch_all, fetch_optional};
+use crate::store::{execute, fetch_all, fetch_one, fetch_optional};
 
 pub(super) async fn take_head(
     tx: &mut Tx,
@@ -19,6 +19,17 @@ pub(super) async fn take_head(
                    anchor_wall, anchor_mono, anchor_boot",
         opening,
         epoch
+    )
+}
+
+pub(super) async fn raise_epoch(tx: &mut Tx, opening: &OpeningId) -> Result<Head, StoreError> {
+    fetch_one!(
+        tx,
+        Head,
+        "UPDATE opening_head SET epoch = epoch + 1 WHERE opening_id = $1
+         RETURNING epoch, phase, paused, control_version, next_seq, start_at, end_at,
+                   anchor_wall, anchor_mono, anchor_boot",
+        opening
     )
 }
 
@@ -156,11 +167,6 @@ pub(super) async fn update_claim(tx: &mut Tx, claim: &ClaimRow) -> Result<bool, 
     Ok(changed == 1)
 }
 
-pub(super) async fn free_places(tx: &mut Tx, claim: &ClaimId) -> Result<(), StoreError> {
-    execute!(tx, "DELETE FROM quota_place WHERE claim_id = $1", claim)?;
-    Ok(())
-}
-
 pub(super) async fn insert_tombstone(
     tx: &mut Tx,
     opening: &OpeningId,
@@ -210,21 +216,6 @@ pub(super) async fn settle_payment(tx: &mut Tx, settled: &SettledPayment) -> Res
     Ok(())
 }
 
-pub(super) async fn refund_applied(
-    tx: &mut Tx,
-    claim: &ClaimId,
-    reason: &'static str,
-) -> Result<(), StoreError> {
-    execute!(
-        tx,
-        "UPDATE payment SET applied_fen = 0, refund_fen = amount_fen, refund_reason = $2
-         WHERE claim_id = $1 AND applied_fen > 0",
-        claim,
-        reason
-    )?;
-    Ok(())
-}
-
 pub(super) async fn take_lease(db: &Db, name: &str, holder: &str, ttl: Micros) -> Result<bool, StoreError> {
     let mut tx = db.begin(Priority::Staff).await?;
     let now = tx.now().await?;
@@ -253,8 +244,10 @@ pub(super) async fn report_clock(
     let now = tx.now().await?;
     execute!(
         tx,
-        "INSERT INTO gateway (id, org_id, started_at, seen_at, clock_offset_us) VALUES ($1, $2, $3, $3, $4)
-         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, clock_offset_us = excluded.clock_offset_us",
+        "INSERT INTO gateway (id, org_id, started_at, seen_at, clock_offset_us, clock_at)
+         VALUES ($1, $2, $3, $3, $4, $3)
+         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, clock_offset_us = excluded.clock_offset_us,
+                                        clock_at = excluded.clock_at",
         gateway,
         OrgId::default_org(),
         now,
@@ -263,7 +256,7 @@ pub(super) async fn report_clock(
     let others = fetch_all!(
         tx,
         (Micros,),
-        "SELECT clock_offset_us FROM gateway WHERE id <> $1 AND seen_at >= $2",
+        "SELECT clock_offset_us FROM gateway WHERE id <> $1 AND COALESCE(clock_at, seen_at) >= $2",
         gateway,
         Micros(now.0 - fresh.0)
     )?;

@@ -48,7 +48,7 @@ pub struct Books {
 /// The same text on both databases, as the product's own queries are.
 macro_rules! rows {
     ($pool:expr, $sql:expr, $opening:expr) => {
-        sqlx::query_as($sql).bind($opening).fetch_all($pool).await.unwrap()
+        sqlx::query_as($sql).bind($opening).fetch_all(&mut *$pool).await.unwrap()
     };
 }
 
@@ -84,14 +84,19 @@ impl Books {
         match home.database_url() {
             Some(url) => {
                 let pool = PgPool::connect(url).await.unwrap();
-                let books = read_books!(&pool, opening);
+                // Of one moment: a keeper writes beside the reader.
+                let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
+                let books = read_books!(tx, opening);
+                drop(tx);
                 pool.close().await;
                 books
             }
             None => {
                 let file = home.data_dir().join("kaipan.db");
                 let pool = SqlitePool::connect(&format!("sqlite://{}", file.display())).await.unwrap();
-                let books = read_books!(&pool, opening);
+                let mut tx = pool.begin().await.unwrap();
+                let books = read_books!(tx, opening);
+                drop(tx);
                 pool.close().await;
                 books
             }

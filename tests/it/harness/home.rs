@@ -11,7 +11,8 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::ports::free_port;
-use super::{postgres, sale};
+use super::postgres::{self, Cluster};
+use super::sale;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Database {
@@ -21,6 +22,7 @@ pub enum Database {
 
 pub struct Home {
     folder: TempDir,
+    data_dir: PathBuf,
     /// None: SQLite in the data folder.
     database_url: Option<String>,
     /// The load tool that servers here may start; where none is named, there is none.
@@ -46,14 +48,44 @@ impl Home {
             Database::Sqlite => None,
             Database::Postgres => Some(postgres::new_database().await),
         };
+        Self::empty_at(database_url)
+    }
+
+    /// An installation with its first admin on a database of this cluster.
+    pub async fn on(cluster: &Cluster) -> Self {
+        let home = Self::empty_at(Some(cluster.new_database().await));
+        sale::add_admin(&home).await;
+        home
+    }
+
+    fn empty_at(database_url: Option<String>) -> Self {
         let folder = tempfile::Builder::new().prefix("kaipan-it-").tempdir().unwrap();
         let loadtest = folder.path().join("no-load-tool");
         let settings = Vec::new();
-        Self { folder, database_url, loadtest, settings, buyers_port: free_port(), staff_port: free_port() }
+        let data_dir = folder.path().join("data");
+        Self {
+            folder,
+            data_dir,
+            database_url,
+            loadtest,
+            settings,
+            buyers_port: free_port(),
+            staff_port: free_port(),
+        }
     }
 
     pub fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data_dir.clone()
+    }
+
+    /// From now on the data is there, as on another machine behind the same address.
+    pub fn move_data(&mut self, data_dir: PathBuf) {
+        self.data_dir = data_dir;
+    }
+
+    /// The same for a database of Postgres.
+    pub fn move_database(&mut self, database_url: String) {
+        self.database_url = Some(database_url);
     }
 
     /// Outside the data folder, as the vault demands.
@@ -67,6 +99,13 @@ impl Home {
 
     pub fn database_url(&self) -> Option<&str> {
         self.database_url.as_deref()
+    }
+
+    /// The database has moved to another server on this machine.
+    pub fn move_to(&mut self, cluster: &Cluster) {
+        let url = self.database_url.as_ref().expect("a database on a server");
+        let (_server, database) = url.rsplit_once('/').unwrap();
+        self.database_url = Some(format!("postgres://kaipan@127.0.0.1:{}/{database}", cluster.port));
     }
 
     /// The binary with this installation's settings; the caller adds the subcommand.

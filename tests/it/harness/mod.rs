@@ -5,21 +5,31 @@
 
 mod api;
 mod books;
+mod fleet;
+mod guard;
 mod home;
 mod link;
+mod machines;
 mod output;
 mod ports;
 mod postgres;
+mod proxy;
+mod redis;
 mod sale;
 mod server;
 mod sheets;
 
-pub use api::Api;
+pub use api::{Api, Reply};
 pub use books::Books;
+pub use fleet::{Fleet, Gateway};
 pub use home::{Database, Home, binary};
 pub use link::{Ended, Link};
+pub use machines::Machines;
 pub use output::{refused, said, told};
-pub use ports::free_port;
-pub use sale::{Buyer, Plan, Sale, admin, draft, now_ms, staff};
+pub use ports::{allow_sockets, free_port};
+pub use postgres::{Cluster, binaries as postgres_binaries};
+pub use proxy::{Fate, Proxy};
+pub use redis::Redis;
+pub use sale::{Buyer, Plan, Sale, add_admin, admin, draft, now_ms, now_us, staff};
 pub use server::Server;
 pub use sheets::{people, price_list, roster};

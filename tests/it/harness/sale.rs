@@ -125,6 +125,11 @@ impl Sale {
         &self.buyers
     }
 
+    /// From now on buyers come in by this port of the same sale: another gateway's, or a proxy's.
+    pub fn enter_by(&mut self, port: u16) {
+        self.buyers = Api::new(port);
+    }
+
     /// Waits until the server's own clock has opened the gate.
     pub async fn started(&self) {
         let live = async {
@@ -152,10 +157,15 @@ impl Sale {
 
     /// Signs the `n`th person in with the code that the outbox shows.
     pub async fn buyer(&self, n: usize) -> Buyer {
+        self.buyer_with(n, "phone").await
+    }
+
+    /// The same on a device of this name.
+    pub async fn buyer_with(&self, n: usize, device: &str) -> Buyer {
         let Person { phone, code: registration, .. } = &self.people[n];
         self.buyers.post(&self.path("/sign-in/code"), json!({"phone": phone})).await.ok();
         let code = self.latest_code(phone).await;
-        let body = json!({"phone": phone, "code": code, "device": format!("phone of {registration}")});
+        let body = json!({"phone": phone, "code": code, "device": format!("{device} of {registration}")});
         let signed_in = self.buyers.post(&self.path("/sign-in"), body).await.ok();
         assert_eq!(signed_in["me"]["registration"]["code"], registration.as_str());
         let token = signed_in["token"].as_str().unwrap().to_owned();
@@ -181,6 +191,12 @@ pub struct Buyer {
 }
 
 impl Buyer {
+    /// The same session at another gateway.
+    pub fn at(&self, server: &Server) -> Self {
+        let (token, opening) = (self.token.clone(), self.opening.clone());
+        Self { api: server.buyers().with_token(&token), token, opening }
+    }
+
     fn path(&self, rest: &str) -> String {
         format!("/api/v1/openings/{}{rest}", self.opening)
     }
@@ -237,7 +253,12 @@ pub async fn draft(admin: &Api, plan: &Plan) -> String {
 
 /// The server's clock is this machine's.
 pub fn now_ms() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap()
+    u64::try_from(now_us() / 1_000).unwrap()
+}
+
+/// In the database's unit.
+pub fn now_us() -> i64 {
+    jiff::Timestamp::now().as_microsecond()
 }
 
 pub async fn import(admin: &Api, opening: &str, which: &str, csv: Vec<u8>) -> Value {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -92,6 +93,13 @@ impl Server {
             && self.staff().try_get("/readyz").await.is_some_and(|reply| reply.status == 200)
     }
 
+    /// A sample of the metrics' page, by name and labels; `None` while the page does not have it.
+    pub async fn figure(&self, sample: &str) -> Option<f64> {
+        let page = self.staff().get("/metrics").await.text();
+        let value = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        value.map(|value| value.parse().unwrap())
+    }
+
     /// What the process has printed.
     pub fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
@@ -102,14 +110,26 @@ impl Server {
         self.child.kill().await.unwrap();
     }
 
+    /// SIGSTOP: it keeps its sockets, its transactions and its beliefs, and says nothing.
+    pub fn freeze(&self) {
+        self.send(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.send(Signal::CONT);
+    }
+
+    fn send(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id().expect("still running")).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
     /// SIGTERM, then waits for the drain to end by itself.
     pub async fn stop(mut self) -> std::process::ExitStatus {
-        let id = i32::try_from(self.child.id().expect("still running")).unwrap();
-        rustix::process::kill_process(
-            rustix::process::Pid::from_raw(id).unwrap(),
-            rustix::process::Signal::TERM,
-        )
-        .unwrap();
+        // Waiting would close it first, and a server with a lifeline would be told twice.
+        let _lifeline = self.child.stdin.take();
+        self.send(Signal::TERM);
         timeout(GONE_WITHIN, self.child.wait()).await.expect("the drain ends").unwrap()
     }
 }

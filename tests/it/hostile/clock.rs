@@ -40,7 +40,11 @@ fn server_process() {
     // The first step before anything reads the clock.
     step(&clock, &std::env::var("STEPPED_BY").unwrap());
     let held = clock.clone();
-    std::thread::spawn(move || std::io::stdin().lines().for_each(|line| step(&held, &line.unwrap())));
+    std::thread::spawn(move || {
+        std::io::stdin().lines().for_each(|line| step(&held, &line.unwrap()));
+        // Whoever held the other end is gone, and so is what this process served.
+        std::process::exit(0);
+    });
     app::serve_by(&config, clock).unwrap();
 }
 

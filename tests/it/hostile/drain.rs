@@ -40,7 +40,7 @@ async fn op_82_a_drain_under_fire_loses_no_answer_and_sends_everybody_back(#[cas
             .iter()
             .filter_map(|line| match line {
                 Line::Left { close_code, .. } => Some(*close_code),
-                Line::Tapped(_) | Line::Answered(..) => None,
+                Line::Tapped { .. } | Line::Answered { .. } | Line::GaveUp { .. } => None,
             })
             .collect();
         let told = record.iter().filter(|line| matches!(line, Line::Left { .. })).count();

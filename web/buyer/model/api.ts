@@ -58,8 +58,9 @@ export class Door {
     return request(`${this.base}/favourites`, { method: "PUT", body: { units } });
   }
 
-  pick(key: string, unit: number): Promise<Answer> {
-    return request(`${this.base}/picks`, { method: "POST", body: { key, unit }, timeoutMs: PICK_TIMEOUT_MS });
+  pick(key: string, unit: number, again?: boolean): Promise<Answer> {
+    const body = again ? { key, unit, again } : { key, unit };
+    return request(`${this.base}/picks`, { method: "POST", body, timeoutMs: PICK_TIMEOUT_MS });
   }
 
   ask(key: string): Promise<Answer> {

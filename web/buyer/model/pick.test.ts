@@ -23,7 +23,7 @@ function show(effect: PickEffect): string {
   switch (effect.do) {
     case "keep": return "keep";
     case "forget": return "forget";
-    case "pick": return `pick ${effect.unit}`;
+    case "pick": return `${effect.again ? "again" : "pick"} ${effect.unit}`;
     case "ask": return "ask";
     case "wait": return effect.ms === null ? "stop" : `wait ${effect.ms}`;
   }
@@ -45,8 +45,8 @@ describe("a tap, from the finger to the truth (OP-41, OP-42, OP-48, OP-89)", () 
     ["a second tap while one waits is nothing", [tap, tap], "picking", ""],
     ["an answer to another key is nothing", [tap, { on: "answer", answer: { key: "OTHER001", answer: "yes", claim } }], "picking", ""],
     ["in progress waits", [tap, inProgress], "picking", "wait 250"],
-    ["in progress repeats the same pick", [tap, inProgress, due], "picking", "pick 7, wait 4000"],
-    ["in progress again and again", [tap, inProgress, due, inProgress, due], "picking", "pick 7, wait 4000"],
+    ["in progress repeats the same pick", [tap, inProgress, due], "picking", "again 7, wait 4000"],
+    ["in progress again and again", [tap, inProgress, due, inProgress, due], "picking", "again 7, wait 4000"],
     ["yes after in progress", [tap, inProgress, due, yes], "yes", "forget, stop"],
     ["silence asks, it never picks again", [tap, due], "asking", "ask, wait 1500"],
     ["silence after a repeat asks", [tap, inProgress, due, due], "asking", "ask, wait 1500"],
@@ -58,9 +58,9 @@ describe("a tap, from the finger to the truth (OP-41, OP-42, OP-48, OP-89)", () 
     ["in progress does not turn a question back into a pick", [tap, due, inProgress, due], "asking", "ask, wait 2250"],
     ["the question finds the claim", [tap, due, yes], "yes", "forget, stop"],
     ["the question finds nothing", [tap, due, says({ answer: "no", code: "NOT_RECORDED" })], "no NOT_RECORDED", "forget, stop"],
-    ["a link lost right after the tap: the same pick over another way", [tap, lostAt(1500)], "picking", "pick 7, wait 4000"],
+    ["a link lost right after the tap: the same pick over another way", [tap, lostAt(1500)], "picking", "again 7, wait 4000"],
     ["lost twice: a breath before the next", [tap, lostAt(1500), lostAt(1501)], "picking", "wait 250"],
-    ["… and then the same pick", [tap, lostAt(1500), lostAt(1501), due], "picking", "pick 7, wait 4000"],
+    ["… and then the same pick", [tap, lostAt(1500), lostAt(1501), due], "picking", "again 7, wait 4000"],
     ["a link lost late: only a question", [tap, lostAt(4001)], "asking", "ask, wait 1500"],
     ["a link lost while asking leaves the timer alone", [tap, due, lostAt(1600)], "asking", ""],
     ["the phone's clock set back is not fresh", [tap, lostAt(10)], "asking", "ask, wait 1500"],
@@ -71,6 +71,7 @@ describe("a tap, from the finger to the truth (OP-41, OP-42, OP-48, OP-89)", () 
     ["a reload during another tap does not disturb it", [tap, { on: "restored", attempt: { ...tapped, key: "OLD00001" } }], "picking", ""],
     ["slow down, short: the same pick a little later", [tap, slowDown(700)], "picking", "wait 700"],
     ["slow down, then the same pick", [tap, slowDown(700), due], "picking", "pick 7, wait 4000"],
+    ["in progress, slow down, then the same pick, which may have been taken", [tap, inProgress, due, slowDown(700), due], "picking", "again 7, wait 4000"],
     ["slow down, long: said to the buyer", [tap, slowDown(30_000)], "no SLOW_DOWN", "forget, stop"],
     ["slow down, long, after a repeat: not a no", [tap, inProgress, due, slowDown(30_000)], "asking", "wait 5000"],
     ["slow down while asking", [tap, due, slowDown(3000)], "asking", "wait 3000"],

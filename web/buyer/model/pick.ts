@@ -22,7 +22,8 @@ export interface Attempt {
 
 export type PickState =
   | { at: "idle" }
-  | { at: "waiting"; attempt: Attempt; stage: "picking" | "asking"; sends: number; tries: number }
+  /** `taken`: an earlier sending may have been taken; its outcome may be known to another gateway alone. */
+  | { at: "waiting"; attempt: Attempt; stage: "picking" | "asking"; sends: number; tries: number; taken: boolean }
   | { at: "yes"; attempt: Attempt; claim: Claim }
   | { at: "no"; attempt: Attempt; code: string; params: Params };
 
@@ -46,7 +47,8 @@ export type PickEvent =
 export type PickEffect =
   | { do: "keep"; attempt: Attempt }
   | { do: "forget"; key: string }
-  | { do: "pick"; key: string; unit: number }
+  /** `again`: an earlier sending may have been taken. */
+  | { do: "pick"; key: string; unit: number; again?: true }
   | { do: "ask"; key: string }
   /** Replaces the timer that runs; `null` stops it. */
   | { do: "wait"; ms: number | null };
@@ -89,7 +91,9 @@ export function step(state: PickState, event: PickEvent): Step {
       // The timer of a question already runs; asking at once again and again would only hammer a dead network.
       if (state.stage === "asking") return [state, []];
       if (!fresh(state, event.nowMs)) return ask(state);
-      return state.sends === 1 ? repeat(state) : [{ ...state, tries: 1 }, [{ do: "wait", ms: REPEAT_MS }]];
+      return state.sends === 1
+        ? repeat({ ...state, taken: true })
+        : [{ ...state, tries: 1, taken: true }, [{ do: "wait", ms: REPEAT_MS }]];
     case "returned":
       return fresh(state, event.nowMs) ? [state, []] : ask(state);
     case "due":
@@ -100,7 +104,7 @@ export function step(state: PickState, event: PickEvent): Step {
 type Waiting = Extract<PickState, { at: "waiting" }>;
 
 function waiting(attempt: Attempt, sends: number): Waiting {
-  return { at: "waiting", attempt, stage: "picking", sends, tries: 0 };
+  return { at: "waiting", attempt, stage: "picking", sends, tries: 0, taken: false };
 }
 
 function begin(attempt: Attempt): Step {
@@ -121,7 +125,8 @@ function fresh(state: Waiting, nowMs: number): boolean {
 
 function repeat(state: Waiting): Step {
   const { key, unit } = state.attempt;
-  return [{ ...state, sends: state.sends + 1 }, [{ do: "pick", key, unit }, { do: "wait", ms: SILENCE_MS }]];
+  const pick: PickEffect = state.taken ? { do: "pick", key, unit, again: true } : { do: "pick", key, unit };
+  return [{ ...state, sends: state.sends + 1 }, [pick, { do: "wait", ms: SILENCE_MS }]];
 }
 
 function ask(state: Waiting): Step {
@@ -148,7 +153,7 @@ function answered(state: PickState, answer: Answer): Step {
     case "in_progress":
       // While asking, the question stays a question: repeating could pick what the buyer has given up on.
       if (state.stage === "asking") return [state, [{ do: "wait", ms: UNKNOWN_MS }]];
-      return [{ ...state, tries: 1 }, [{ do: "wait", ms: REPEAT_MS }]];
+      return [{ ...state, tries: 1, taken: true }, [{ do: "wait", ms: REPEAT_MS }]];
     case "unknown":
       return [{ ...state, stage: "asking" }, [{ do: "wait", ms: UNKNOWN_MS }]];
   }
@@ -162,7 +167,7 @@ function refused(state: Waiting, event: Extract<PickEvent, { on: "refused" }>): 
     if (state.stage === "asking") return [state, [{ do: "wait", ms: Math.max(wait, UNKNOWN_MS) }]];
     if (wait <= SLOW_DOWN_MS_MAX) return [{ ...state, tries: 1 }, [{ do: "wait", ms: wait }]];
   } else if (status >= 500) {
-    return fresh(state, event.nowMs) ? [{ ...state, tries: 1 }, [{ do: "wait", ms: REPEAT_MS }]] : ask(state);
+    return fresh(state, event.nowMs) ? [{ ...state, tries: 1, taken: true }, [{ do: "wait", ms: REPEAT_MS }]] : ask(state);
   }
   // Refused before it was looked at, and never sent before: nothing can have happened under this key.
   if (onlyOnce) return settle({ at: "no", attempt: state.attempt, code, params }, state.attempt.key);

@@ -99,8 +99,8 @@ export class PickRunner {
         this.timer = effect.ms === null ? null : setTimeout(() => this.handle({ on: "due" }), effect.ms);
         return;
       case "pick":
-        this.viaSocket = feed.send({ t: "pick", key: effect.key, unit: effect.unit });
-        if (!this.viaSocket) this.over(effect.key, door.pick(effect.key, effect.unit));
+        this.viaSocket = feed.send({ t: "pick", key: effect.key, unit: effect.unit, ...(effect.again && { again: true }) });
+        if (!this.viaSocket) this.over(effect.key, door.pick(effect.key, effect.unit, effect.again));
         return;
       case "ask":
         // A socket that came back from a frozen tab may be dead without knowing, so that the first question goes

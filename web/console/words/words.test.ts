@@ -32,6 +32,11 @@ describe("the console's words (OP-95)", () => {
     ["kinds of events", "opening/event.rs", /=> "([a-z_]+)",$/gm, "event", 10],
     ["actions of the log", LOGGED, /"([A-Z]+_(?:[A-Z]+_)?(?:CREATED|CHANGED|CHECKED|PUBLISHED|UNPUBLISHED|PAUSED|RESUMED|ENDED|ARCHIVED|DISABLED|WITHHELD|UNWITHHELD|IMPORTED|RECORDED|RELEASED|EXTENDED|REVIVED|EXPORTED|ADDED|RESET|CLEARED|MADE|STARTED|IN))"/g, "log", 15],
     ["reasons of refused fields of staff", "identity/staff/mod.rs", /=> "((?:NAME|LOGIN|PASSWORD|LAST|ROLE)_(?!TAKEN|FAILED)[A-Z_]+)"/g, "why", 5],
+    ["troubles of the gateways", "status/trouble.rs", /=> "([A-Z0-9_]+)"/g, "trouble", 20],
+    ["states of a gateway", "status/rows.rs", /=> "([a-z]+)"/g, "gateway", 5],
+    ["states of gate 2", "status/report.rs", /=> "([a-z]+)"/g, "noticeboard", 4],
+    ["reasons of gate 2", "opening/gate2/mod.rs", /= "([A-Z_]+)",/g, "gate2", 6],
+    ["standbys of Postgres", "store/health.rs", /Self::(?:None|Present|Missing|Hidden) => "([a-z]+)"/g, "standby", 4],
     ["reasons of refunds", "opening/script/claims.rs", /"([A-Z]+_?[A-Z]*)"/g, "refund", 2],
   ];
   // Mutation caught: a row taken out of `codes-zh.ts` names its code here.

@@ -68,10 +68,11 @@ export class Server {
     return done.stdout;
   }
 
-  async serve() {
+  /** `settings`: of this process alone. */
+  async serve(settings = {}) {
     const log = join(this.folder, "serve.log");
     const out = createWriteStream(log, { flags: "a" });
-    this.child = spawn(binary(), ["serve"], { env: this.env, stdio: ["ignore", "pipe", "pipe"] });
+    this.child = spawn(binary(), ["serve"], { env: { ...this.env, ...settings }, stdio: ["ignore", "pipe", "pipe"] });
     this.child.stdout.pipe(out);
     this.child.stderr.pipe(out);
     this.ended = new Promise((resolve) => this.child.once("exit", resolve));

@@ -207,7 +207,7 @@ export type ServerFrame =
   | { t: "time"; c: number; now_ms: number };
 
 export type ClientFrame =
-  | { t: "pick"; key: string; unit: number }
+  | { t: "pick"; key: string; unit: number; again?: true }
   | { t: "ask"; key: string }
   | { t: "snapshot" }
   | { t: "time"; c: number };

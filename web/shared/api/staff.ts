@@ -228,6 +228,105 @@ export interface RunningOpening {
   journal: number;
 }
 
+/** What gateways say of themselves, and what is wrong. */
+export interface Status {
+  now_ms: number;
+  well: boolean;
+  troubles: Trouble[];
+  database: DatabaseHealth;
+  gateways: GatewayStatus[];
+  openings: OpeningHead[];
+}
+
+export interface Trouble {
+  code: string;
+  severity: "act" | "note";
+  gateway: string | null;
+  opening: string | null;
+  redis: string | null;
+  params: Params;
+}
+
+export interface DatabaseHealth {
+  kind: "sqlite" | "postgres";
+  server_version: string | null;
+  round_trip_us: number | null;
+  pool: { in_use: number; idle: number; max: number };
+  standby: "none" | "present" | "missing" | "hidden";
+  standby_names: string | null;
+  backup_behind_ms: number | null;
+}
+
+export interface GatewayStatus {
+  id: string;
+  name: string;
+  version: string;
+  state: "starting" | "ready" | "draining" | "gone" | "silent";
+  buyers_door: string;
+  staff_door: string;
+  started_ms: number;
+  seen_ms: number;
+  report: GatewayReport | null;
+}
+
+export interface GatewayReport {
+  connected: number;
+  clock_offset_us: number | null;
+  clock_refuses: boolean;
+  database: DatabaseHealth;
+  redis: RedisHealth[];
+  openings: OpeningStatus[];
+}
+
+export interface RedisHealth {
+  address: string;
+  reachable: boolean;
+  for_ms: number;
+  role: string | null;
+  version: string | null;
+  replicas: number;
+  run_id: string | null;
+  round_trip_us: number | null;
+  eviction: string | null;
+  reason: string | null;
+}
+
+/** An opening at one gateway. */
+export interface OpeningStatus {
+  id: string;
+  phase: OpeningState;
+  paused: boolean;
+  armed: boolean;
+  starts_in_ms: number;
+  epoch: number;
+  journal_head: number;
+  journal_applied: number;
+  board_seq: number;
+  behind_ms: number;
+  gate2: { state: "off" | "ready" | "lost" | "rebuilding"; reason: string | null; for_ms: number; stream_lag: number | null };
+  picks: number;
+  yes: number;
+  picks_per_s: number;
+  holds: number;
+  connected: number;
+  clock_offset_us: number;
+  clock_refuses: boolean;
+  commits_fail: boolean;
+}
+
+/** An opening as the database has it. */
+export interface OpeningHead {
+  id: string;
+  name: string;
+  rehearsal: boolean;
+  phase: OpeningState;
+  paused: boolean;
+  epoch: number;
+  journal_head: number;
+  start_ms: number;
+  end_ms: number;
+}
+
 export interface LoadRun {
   run: string;
   scenario: string;

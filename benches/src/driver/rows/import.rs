@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::clock::now_ns;
 use crate::driver::bench::Bench;
-use crate::driver::kaipan::{draft, import};
+use crate::driver::home::Home;
 use crate::driver::process::{beside, on_cores};
 use crate::driver::sheets;
 use crate::driver::table::Line;
@@ -38,14 +38,14 @@ pub fn measure(bench: &mut Bench) -> Outcome<Vec<Line>> {
     sheets::roster_book(&roster, PEOPLE)?;
     let (mut ours, mut theirs) = (Figure::new("s"), Figure::new("s"));
     for run in 0..bench.runs {
-        let folder = bench.folder(&format!("import-{run}"));
-        let opening = draft(&folder)?;
+        let home = Home::sqlite(&bench.folder(&format!("import-{run}")));
+        let opening = home.draft()?;
         ours.push(seconds(|| {
-            import(&folder, "price-list", &prices, &opening)?;
-            import(&folder, "roster", &roster, &opening)
+            home.import("price-list", &prices, &opening)?;
+            home.import("roster", &roster, &opening)
         })?);
         theirs.push(seconds(|| read(bench, &prices).and_then(|()| read(bench, &roster)))?);
-        fs::remove_dir_all(&folder).during("removing a folder")?;
+        fs::remove_dir_all(&home.folder).during("removing a folder")?;
     }
     let what = "import of 10,000 units and 100,000 registrations";
     Ok(vec![Line::beside(what, ours, "calamine alone", theirs, Bound::AtMost(3.0))])

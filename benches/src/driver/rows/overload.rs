@@ -73,7 +73,7 @@ fn once(bench: &mut Bench) -> Outcome<Run> {
     };
     let over = Arc::new(AtomicBool::new(false));
     let watched = std::thread::spawn({
-        let (over, address) = (Arc::clone(&over), place.address);
+        let (over, address) = (Arc::clone(&over), place.address(0));
         move || watch(address, &over)
     });
     let measured = fleet.scheduled(&[wave]);

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::driver::bench::Bench;
+use crate::driver::home::Home;
 use crate::driver::kaipan::{Freed, Kaipan};
 use crate::driver::process::beside;
 use crate::driver::table::Line;
@@ -21,9 +22,10 @@ pub fn measure(bench: &mut Bench) -> Outcome<Vec<Line>> {
         let why = String::from_utf8_lossy(&filled.stderr).trim().to_owned();
         return Err(Failure(format!("filling a folder with history: {why}")));
     }
+    let home = Home::sqlite(&folder);
     let mut ready = Figure::new("s");
     for run in 0..=bench.runs {
-        let kaipan = Kaipan::serve(&folder, &bench.cores.server, Freed::Kept)?;
+        let kaipan = Kaipan::serve(&home, &bench.cores.server, Freed::Kept, &[])?;
         // The first start also ends what lapsed while nobody served: it is not measured.
         if run > 0 {
             ready.push(kaipan.ready_ms / 1_000.0);

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::crowd::counts::add;
@@ -13,7 +12,7 @@ use crate::crowd::run::World;
 use crate::http::{Doors, Failure, fetch};
 use crate::record::{NotYet, Record, What};
 use crate::tap::{Heard, Send, Step, Tap};
-use crate::wire::{Answer, Frame, ask_frame, pick_frame};
+use crate::wire::{Answer, Frame, ask_frame, pick_body, pick_frame};
 
 /// Without an answer for this long a buyer asks for the truth.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -96,7 +95,7 @@ impl SocketDoor {
         }
         self.link
             .send(match what {
-                Send::Pick => pick_frame(&tap.key, tap.unit),
+                Send::Pick | Send::Again => pick_frame(&tap.key, tap.unit, what == Send::Again),
                 Send::Ask => ask_frame(&tap.key),
             })
             .await;
@@ -146,7 +145,9 @@ impl HttpDoor {
             return None;
         }
         let request = match what {
-            Send::Pick => self.doors.buyer_post("/picks").json(&json!({ "key": tap.key, "unit": tap.unit })),
+            Send::Pick | Send::Again => {
+                self.doors.buyer_post("/picks").json(&pick_body(&tap.key, tap.unit, what == Send::Again))
+            }
             Send::Ask => self.doors.buyer_post(&format!("/picks/{}/ask", tap.key)),
         };
         match fetch::<Answer>(request.bearer_auth(&self.token)).await {

@@ -1,4 +1,4 @@
-//! Where the figures come from: what was asked, how to ask it again, and the state of the machine that asked.
+//! Where the figures come from: what was asked, by which command, and the state of the machine that asked.
 
 use super::{count, section, table};
 use crate::report::html::markup::Markup;
@@ -9,7 +9,7 @@ use crate::report::{Generator, Report};
 pub fn plan(main: &mut Markup, report: &Report) {
     section(main, words::PLAN, |section| {
         if !report.command.is_empty() {
-            section.wrap("p", &[], |p| p.words(words::REPEAT));
+            section.wrap("p", &[], |p| p.words(words::COMMAND));
             section.leaf("pre", &[], &command_line(&report.command));
         }
         table(section, &[words::PLAN_KEY, words::PLAN_VALUE], |rows| {
@@ -49,7 +49,7 @@ pub fn generator(main: &mut Markup, report: &Report) {
                         tr.leaf("td", &[("class", "n")], &count(part.buyers));
                         tr.leaf("td", &[("class", "n")], &count(part.sent));
                         tr.leaf("td", &[("class", "n")], &lag(&part.generator));
-                        tr.leaf("td", &[("class", "n")], &figure("share", part.generator.cpu_max_share));
+                        tr.leaf("td", &[("class", "n")], &part.generator.busiest_second());
                         tr.wrap("td", &[], |td| td.words(kept(&part.generator)));
                     });
                 }
@@ -71,7 +71,7 @@ fn state(rows: &mut Markup, generator: &Generator) {
         });
     });
     named(rows, words::GENERATOR_LAG, &lag(generator));
-    named(rows, words::GENERATOR_CPU, &figure("share", generator.cpu_max_share));
+    named(rows, words::GENERATOR_CPU, &generator.busiest_second());
     named(rows, words::GENERATOR_THREADS, &format!("{} / {}", generator.threads, generator.cpus));
     named(rows, words::GENERATOR_VERSION, &generator.version);
     if let Some(machine) = &generator.machine {

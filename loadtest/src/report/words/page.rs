@@ -103,5 +103,5 @@ texts! {
     TARGET_URL: "服务器地址", "Server";
     TARGET_OPENING: "开盘", "Opening";
     TARGET_VERSION: "服务器版本", "Server version";
-    REPEAT: "再做一次：", "To do the same again:";
+    COMMAND: "所用命令（种子见下表）：", "The command of this run (its seed stands below):";
 }

@@ -32,7 +32,8 @@ impl Hall {
             Opens::Http
         };
         self.seats[seat].begin_connect(due);
-        if net.connect(seat, self.world.address, opens).is_err() {
+        let address = self.world.addresses[self.seats[seat].gateway];
+        if net.connect(seat, address, opens).is_err() {
             self.link_lost(net, seat, Instant::now(), "CONNECT_FAILED");
         }
     }
@@ -70,6 +71,7 @@ impl Hall {
             self.seats[seat].connect_due = at;
         }
         self.down(seat, at);
+        let gateways = self.world.addresses.len();
         let place = &mut self.seats[seat];
         let idle = place.tapping.is_none() && place.queue.is_empty();
         // A server closes an HTTP connection that is not used; the next tap makes another.
@@ -77,6 +79,8 @@ impl Hall {
             self.count_error(why, at);
             let place = &mut self.seats[seat];
             place.attempts = place.attempts.saturating_add(1);
+            // Whoever is behind a balancer comes back to another one, and stays there.
+            place.gateway = (place.gateway + 1) % gateways;
             let full = BACKOFF_MIN.saturating_mul(1 << place.attempts.min(6)).min(BACKOFF_MAX);
             // Jitter from the seat: no two seats come back in one microsecond, and a seed replays it.
             let share = 0.5 + 0.5 * (f64::from(u32::try_from(seat % 97).unwrap_or(0)) / 97.0);

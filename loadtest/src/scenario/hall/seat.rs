@@ -31,6 +31,8 @@ pub struct Tapping {
 pub struct Seat {
     /// Over the WebSocket; else over HTTP.
     pub socket: bool,
+    /// Which of the gateways it connects to.
+    pub gateway: usize,
     /// Is to be connected.
     pub wanted: bool,
     pub connecting: bool,
@@ -49,9 +51,10 @@ pub struct Seat {
 }
 
 impl Seat {
-    pub fn new(socket: bool) -> Self {
+    pub fn new(socket: bool, gateway: usize) -> Self {
         Self {
             socket,
+            gateway,
             wanted: false,
             connecting: false,
             up: false,

@@ -64,13 +64,16 @@ impl Hall {
         let (key, unit) = (&tapping.tap.key, tapping.tap.unit);
         self.out.clear();
         match (place.socket, tapping.tap.sending()) {
-            (true, Send::Pick) => ws::text(&mut self.out, wire::pick_frame(key, unit).as_bytes()),
+            (true, sending @ (Send::Pick | Send::Again)) => {
+                let frame = wire::pick_frame(key, unit, sending == Send::Again);
+                ws::text(&mut self.out, frame.as_bytes());
+            }
             (true, Send::Ask) => ws::text(&mut self.out, wire::ask_frame(key).as_bytes()),
             (false, sending) => {
                 let path = format!("/api/v1/openings/{}/picks", self.world.opening);
-                let body = serde_json::json!({ "key": key, "unit": unit }).to_string();
+                let body = wire::pick_body(key, unit, sending == Send::Again).to_string();
                 match sending {
-                    Send::Pick => {
+                    Send::Pick | Send::Again => {
                         http::request(&mut self.out, "POST", &path, &session, Some(body.as_bytes()))
                     }
                     Send::Ask => {
