@@ -64,6 +64,7 @@ part_tree() { cargo nextest run --locked --test tree; }
 
 # Unit, model and property tests of every crate, each test in a process of its own.
 part_unit() {
+  binaries
   cargo nextest run --locked --workspace --lib --bins --tests \
     -E 'not binary(it) and not binary(tree) and not test(simulator)'
 }
@@ -90,8 +91,9 @@ part_it_postgres() {
   cargo test --locked --test it -- postgres
 }
 
-# The crowd is another package's binary: cargo builds it for no test by itself.
-binaries() { cargo build --locked --workspace --bins; }
+# The crowd is another package's binary, and the benches fill a database with an example: cargo builds neither for a test
+# by itself.
+binaries() { cargo build --locked --workspace --bins --examples; }
 
 part_types() {
   web_modules

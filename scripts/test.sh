@@ -41,6 +41,7 @@ trap '[ -z "$running" ] || kill -TERM "$running" 2>/dev/null; exit 130' INT TERM
 
 passed_all=0 failed_all=0
 summary=()
+broken=()
 for part in "${parts[@]}"; do
   echo
   echo "━━ $part"
@@ -68,10 +69,17 @@ for part in "${parts[@]}"; do
   fi
   [ "$status" -ne 124 ] && [ "$status" -ne 137 ] || note="$note; stopped after $seconds s"
   word=ok
-  [ "$status" -eq 0 ] || word=FAILED
+  [ "$status" -eq 0 ] || { word=FAILED && broken+=("$part"); }
   passed_all=$((passed_all + passed))
   failed_all=$((failed_all + failed))
   summary+=("$(printf 'part %-12s %-6s %5d s   %s' "$part" "$word" "$seconds" "$note")")
+done
+
+# Once more at the end, where it is found: what each failed part said of its failures.
+for part in "${broken[@]}"; do
+  echo
+  echo "━━ $part: what failed (the whole of it: $logs/$part.log)"
+  grep -nE -A 6 'panicked at|^error|^not ok|✖|FAIL ' "$logs/$part.log" | cut -c 1-400 | head -n 60
 done
 
 echo

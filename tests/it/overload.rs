@@ -8,13 +8,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::harness::{Database, Home, Plan, Sale};
 
 /// What waits at once: connections × taps sent without waiting for the answers. Half a second of work for an optimised
-/// loop, several seconds for one that is not.
+/// loop, several seconds for one that is not. The first of them are made before any is sent, so that the loop has them
+/// all however little of the machine is left for this side.
 const CONNECTIONS: usize = 400;
 const TAPS_AT_ONCE: usize = 64;
 /// Seen often enough to be no accident.
@@ -29,17 +31,22 @@ struct Tally {
 }
 
 /// One connection that sends taps in bundles until it is told to stop, and looks at every answer.
-async fn tap(port: u16, head: String, who: usize, tally: Arc<Tally>) {
+async fn tap(port: u16, head: String, who: usize, tally: Arc<Tally>, start: Arc<Barrier>) {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    let (mut unread, mut tapped) = (Vec::new(), 0);
-    while !tally.stop.load(Ordering::Relaxed) {
-        let mut bundle = String::new();
-        for _ in 0..TAPS_AT_ONCE {
-            tapped += 1;
-            let body = json!({"key": format!("tap-{who}-{tapped:06}"), "unit": 0}).to_string();
+    let mut unread = Vec::new();
+    let bundle = |round: usize| {
+        (0..TAPS_AT_ONCE).fold(String::new(), |mut bundle, tap| {
+            let body = json!({"key": format!("tap-{who}-{round}-{tap}"), "unit": 0}).to_string();
             bundle.push_str(&format!("{head}content-length: {}\r\n\r\n{body}", body.len()));
-        }
-        socket.write_all(bundle.as_bytes()).await.unwrap();
+            bundle
+        })
+    };
+    let (mut round, mut next) = (0, bundle(0));
+    start.wait().await;
+    while !tally.stop.load(Ordering::Relaxed) {
+        socket.write_all(next.as_bytes()).await.unwrap();
+        round += 1;
+        next = bundle(round);
         for _ in 0..TAPS_AT_ONCE {
             let (status, retry_after, body) = answer(&mut socket, &mut unread).await;
             match status {
@@ -100,7 +107,7 @@ async fn op_41_a_loop_that_stays_late_refuses_some_with_a_time_and_stays_healthy
     let tokens: Vec<&str> =
         made["sessions"].as_array().unwrap().iter().map(|one| one["token"].as_str().unwrap()).collect();
 
-    let tally = Arc::new(Tally::default());
+    let (tally, start) = (Arc::new(Tally::default()), Arc::new(Barrier::new(CONNECTIONS)));
     let mut taps = JoinSet::new();
     for who in 0..CONNECTIONS {
         let token = tokens[who % tokens.len()];
@@ -108,7 +115,7 @@ async fn op_41_a_loop_that_stays_late_refuses_some_with_a_time_and_stays_healthy
             "POST {path}/picks HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\n\
              content-type: application/json\r\n"
         );
-        taps.spawn(tap(server.buyers_port, head, who, Arc::clone(&tally)));
+        taps.spawn(tap(server.buyers_port, head, who, Arc::clone(&tally), Arc::clone(&start)));
     }
     let deadline = Instant::now() + WITHIN;
     let mut looks = 0;
