@@ -98,8 +98,8 @@ async fn run(config: &Config, clock: Clock, metrics: Metrics) -> Result<(), Serv
     let load = LoadRuns::new(config.loadtest.clone(), config.data.dir.join("reports"));
     let console = services.console(config, &gateway, &doors, &load);
     console.put_away_leftovers().await;
-    let staff = doors.open_staff(config, console)?;
-    let buyers = doors.open_buyers(config, &gateway)?;
+    let staff = doors.open_staff(config, &services.data.db, console)?;
+    let buyers = doors.open_buyers(config, &services.data.db, &gateway)?;
     load.reach(LoadDoors { buyers: buyers.address, staff });
     tokio::spawn(forget_the_past(Arc::clone(&gateway), services.data.db.clone()));
     tracing::info!(buyers = %buyers.address, %staff, "doors are open");
@@ -196,8 +196,7 @@ impl Services {
             buyers: self.buyers.clone(),
             gateway: Arc::clone(gateway),
             clock: self.clock.clone(),
-            readiness: doors.readiness.clone(),
-            drain: doors.drain.clone(),
+            welcome: doors.welcome(&self.data.db),
             data: self.data.db.is_sqlite().then(|| config.data.dir.clone()),
         }
     }

@@ -121,6 +121,10 @@ pub const STATUS_PERIOD_SQLITE: Duration = Duration::from_secs(3);
 pub const STATUS_SILENCE_PERIODS: u32 = 3;
 /// How long one word may take on its way, so that a database that hangs keeps neither the next word nor the end waiting.
 pub const STATUS_SAY_TIMEOUT: Duration = Duration::from_secs(2);
+/// So long after the last commit that the database acknowledged `/readyz` sends newcomers elsewhere: others take this gateway
+/// for silent by then, and its last word had its time.
+pub const READY_WITHOUT_COMMIT: Duration = Duration::from_secs(5);
+pub const READY_WITHOUT_COMMIT_SQLITE: Duration = Duration::from_secs(11);
 /// How long the row of a gateway that is no more is kept, and an opening that is over is shown.
 pub const GATEWAY_ROWS_KEPT_S: i64 = 24 * 3_600;
 /// Gateways and openings of one look.
@@ -138,6 +142,14 @@ pub const STATUS_PUBLISHED_S: i64 = 15;
 pub const STATUS_ARMED_LATE_S: i64 = 15;
 
 const _: () = assert!(STATUS_BEHIND_MS > 4 * HEARTBEAT_MS as i64);
+const _: () = assert!(
+    READY_WITHOUT_COMMIT.as_millis()
+        >= STATUS_PERIOD.as_millis() * STATUS_SILENCE_PERIODS as u128 + STATUS_SAY_TIMEOUT.as_millis()
+        && READY_WITHOUT_COMMIT_SQLITE.as_millis()
+            >= STATUS_PERIOD_SQLITE.as_millis() * STATUS_SILENCE_PERIODS as u128
+                + STATUS_SAY_TIMEOUT.as_millis(),
+    "a process that has nothing to sell commits nothing but its own word"
+);
 const _: () = assert!(STATUS_SAY_TIMEOUT.as_millis() < DRAIN_TIMEOUT.as_millis());
 const _: () = assert!(STATUS_ARMED_LATE_S < ARM_BEFORE_S);
 

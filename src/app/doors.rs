@@ -13,7 +13,7 @@ use crate::console::{self, Console};
 use crate::gateway::{self, Gateway, Tap};
 use crate::http::accept::{self, Door, SocketTimeouts};
 use crate::http::figures;
-use crate::http::health::{self, Readiness};
+use crate::http::health::{self, Readiness, Welcome};
 use crate::http::loops::{self, Loops};
 use crate::http::openapi;
 use crate::http::origin::Origins;
@@ -23,6 +23,7 @@ use crate::http::shortcut::NoShortcut;
 use crate::http::token::TokenKey;
 use crate::http::{Backend, Drain};
 use crate::limits;
+use crate::store::Db;
 use crate::telemetry::Metrics;
 
 /// What both doors share.
@@ -48,7 +49,7 @@ impl Doors {
     }
 
     /// The buyers' door: one loop and one socket a core, away from the database's threads.
-    pub fn open_buyers(&self, config: &Config, gateway: &Arc<Gateway>) -> Result<Loops, ServeError> {
+    pub fn open_buyers(&self, config: &Config, db: &Db, gateway: &Arc<Gateway>) -> Result<Loops, ServeError> {
         let wrap = Wrap::new(Shell {
             door: "buyers",
             origins: origins(&config.public_origins),
@@ -59,7 +60,7 @@ impl Doors {
             drain: self.drain.clone(),
         });
         let pages = Pages::embedded(buyers_document);
-        let around = self.health(config).merge(openapi::route(&gateway::api_document()));
+        let around = self.health(config, db).merge(openapi::route(&gateway::api_document()));
         let gateway = Arc::clone(gateway);
         let service_of = move |_loop, lateness| {
             let core = gateway.core(lateness);
@@ -73,7 +74,7 @@ impl Doors {
     }
 
     /// The staff's door, on the runtime that also does the database's work. Answers where it listens.
-    pub fn open_staff(&self, config: &Config, console: Console) -> Result<SocketAddr, ServeError> {
+    pub fn open_staff(&self, config: &Config, db: &Db, console: Console) -> Result<SocketAddr, ServeError> {
         let wrap = Wrap::new(Shell {
             door: "staff",
             origins: origins(&config.staff_origins),
@@ -83,7 +84,7 @@ impl Doors {
             in_flight_max: limits::REQUESTS_IN_FLIGHT_MAX,
             drain: self.drain.clone(),
         });
-        let around = self.health(config).merge(openapi::route(&console::api_document()));
+        let around = self.health(config, db).merge(openapi::route(&console::api_document()));
         let pages = Pages::embedded(|_path| "console");
         let router = with_pages(console::router(console).merge(around), &pages);
         let service = wrap.around(router, NoShortcut);
@@ -101,8 +102,21 @@ impl Doors {
         Ok(address)
     }
 
-    fn health(&self, config: &Config) -> Router {
-        health::routes(self.readiness.clone(), self.drain.clone()).merge(figures::route(
+    /// The database's silence is known without asking it: whoever commits leaves a mark, and each process commits its own
+    /// word again and again.
+    pub fn welcome(&self, db: &Db) -> Welcome {
+        let acknowledged = db.acknowledged().clone();
+        let most =
+            if db.is_sqlite() { limits::READY_WITHOUT_COMMIT_SQLITE } else { limits::READY_WITHOUT_COMMIT };
+        Welcome {
+            readiness: self.readiness.clone(),
+            drain: self.drain.clone(),
+            database_silent: Arc::new(move || Some(acknowledged.ago()).filter(|silent| *silent > most)),
+        }
+    }
+
+    fn health(&self, config: &Config, db: &Db) -> Router {
+        health::routes(self.welcome(db)).merge(figures::route(
             self.metrics.clone(),
             config.metrics_from.clone(),
             Backend::new(Handle::current()),

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::time::{Clock, Micros};
 use crate::gateway::Gateway;
-use crate::http::Drain;
-use crate::http::health::Readiness;
+use crate::http::health::Welcome;
 use crate::identity::Buyers;
 use crate::limits::{BUYER_CONNECTIONS_MAX, METRICS_OPENINGS_MAX, STAFF_CONNECTIONS_MAX};
 use crate::opening::gate2::Gate2State;
@@ -21,8 +20,7 @@ pub struct Figures {
     pub buyers: Buyers,
     pub gateway: Arc<Gateway>,
     pub clock: Clock,
-    pub readiness: Readiness,
-    pub drain: Drain,
+    pub welcome: Welcome,
     /// Where SQLite's files lie; `None` on Postgres, whose disk is its own server's to watch.
     pub data: Option<PathBuf>,
 }
@@ -36,8 +34,7 @@ pub(super) struct Shown {
 
 impl Figures {
     pub fn write(&self, page: &mut Page) {
-        let ready = self.readiness.is_ready() && !self.drain.has_begun();
-        page.value(names::READY, u8::from(ready));
+        page.value(names::READY, u8::from(self.welcome.refused().is_none()));
         let doors = names::DOORS.into_iter().zip([BUYER_CONNECTIONS_MAX, STAFF_CONNECTIONS_MAX]);
         page.family(names::CONNECTIONS_MAX, doors.map(|(door, most)| ([("door", door)], most)));
         self.write_disk(page);

@@ -8,6 +8,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
+use super::acknowledged::Acknowledged;
 use super::backup::{Backup, BackupTo, BehindSince};
 use super::postgres::PgDb;
 use super::queue::{Turn, WriterQueue};
@@ -37,6 +38,7 @@ pub struct SqliteDb {
     queue: WriterQueue,
     clock: Clock,
     backup: Option<Backup>,
+    acknowledged: Acknowledged,
 }
 
 /// A connection to run a query on; what the macros dispatch over.
@@ -48,8 +50,8 @@ pub enum Exec<'c> {
 /// A transaction that may write. Dropped without [`Tx::commit`], it is rolled back.
 #[must_use]
 pub enum Tx {
-    Sqlite { tx: Transaction<'static, Sqlite>, clock: Clock, turn: Turn, backup: Option<Backup> },
-    Postgres(Transaction<'static, Postgres>),
+    Sqlite { tx: Transaction<'static, Sqlite>, db: SqliteDb, turn: Turn },
+    Postgres { tx: Transaction<'static, Postgres>, acknowledged: Acknowledged },
 }
 
 /// A connection for reads outside a transaction.
@@ -117,7 +119,14 @@ impl Db {
             }
             None => None,
         };
-        Ok(Self::Sqlite(SqliteDb { readers, writer, queue: WriterQueue::default(), clock, backup }))
+        Ok(Self::Sqlite(SqliteDb {
+            readers,
+            writer,
+            queue: WriterQueue::default(),
+            clock,
+            backup,
+            acknowledged: Acknowledged::default(),
+        }))
     }
 
     /// Connects to Postgres and migrates it.
@@ -134,9 +143,9 @@ impl Db {
             Self::Sqlite(db) => {
                 let turn = db.queue.turn(priority).await;
                 let tx = db.writer.begin_with("BEGIN IMMEDIATE").await?;
-                Ok(Tx::Sqlite { tx, clock: db.clock.clone(), turn, backup: db.backup.clone() })
+                Ok(Tx::Sqlite { tx, db: db.clone(), turn })
             }
-            Self::Postgres(db) => Ok(Tx::Postgres(db.begin(priority).await?)),
+            Self::Postgres(db) => Ok(db.begin(priority).await?),
         }
     }
 
@@ -154,6 +163,14 @@ impl Db {
         match self {
             Self::Sqlite(db) => db.backup.as_ref().map(Backup::behind_since),
             Self::Postgres(_) => None,
+        }
+    }
+
+    /// When this process' last commit was acknowledged.
+    pub fn acknowledged(&self) -> &Acknowledged {
+        match self {
+            Self::Sqlite(db) => &db.acknowledged,
+            Self::Postgres(db) => &db.acknowledged,
         }
     }
 
@@ -221,7 +238,7 @@ impl Tx {
     pub fn exec(&mut self) -> Exec<'_> {
         match self {
             Self::Sqlite { tx, .. } => Exec::Sqlite(tx),
-            Self::Postgres(tx) => Exec::Postgres(tx),
+            Self::Postgres { tx, .. } => Exec::Postgres(tx),
         }
     }
 
@@ -229,16 +246,21 @@ impl Tx {
     /// leaves the outcome unknown.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite { tx, turn, backup, .. } => {
+            Self::Sqlite { tx, db, turn } => {
                 tx.commit().await.map_err(StoreError::CommitUnknown)?;
-                match backup {
+                db.acknowledged.now();
+                match db.backup {
                     // Before anybody hears of it.
                     Some(backup) => backup.committed(turn).await,
                     None => drop(turn),
                 }
                 Ok(())
             }
-            Self::Postgres(tx) => tx.commit().await.map_err(StoreError::CommitUnknown),
+            Self::Postgres { tx, acknowledged } => {
+                tx.commit().await.map_err(StoreError::CommitUnknown)?;
+                acknowledged.now();
+                Ok(())
+            }
         }
     }
 
@@ -249,14 +271,14 @@ impl Tx {
                 drop(turn);
                 Ok(done?)
             }
-            Self::Postgres(tx) => Ok(tx.rollback().await?),
+            Self::Postgres { tx, .. } => Ok(tx.rollback().await?),
         }
     }
 
     /// What this transaction does need not survive the machine: its commit waits neither for Postgres's disk nor for a
     /// standby. SQLite has no such word, and its commits are whole as ever.
     pub async fn may_be_lost(&mut self) -> Result<(), StoreError> {
-        if let Self::Postgres(tx) = self {
+        if let Self::Postgres { tx, .. } = self {
             // Not through the macros: SQLite has no such setting.
             sqlx::query("SET LOCAL synchronous_commit TO OFF").execute(&mut **tx).await?;
         }
@@ -266,16 +288,16 @@ impl Tx {
     /// The database's time, inside this transaction.
     pub async fn now(&mut self) -> Result<Micros, StoreError> {
         match self {
-            Self::Sqlite { clock, .. } => Ok(clock.wall()),
-            Self::Postgres(tx) => postgres_now(tx).await,
+            Self::Sqlite { db, .. } => Ok(db.clock.wall()),
+            Self::Postgres { tx, .. } => postgres_now(tx).await,
         }
     }
 
     /// SQLite's clock, for times that must not follow a step of the wall; Postgres has its own.
     pub fn sqlite_clock(&self) -> Option<&Clock> {
         match self {
-            Self::Sqlite { clock, .. } => Some(clock),
-            Self::Postgres(_) => None,
+            Self::Sqlite { db, .. } => Some(&db.clock),
+            Self::Postgres { .. } => None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! and its siblings). The store knows nothing of openings' rules, of Redis, of HTTP: it runs transactions and says
 //! truthfully how they ended. `tests/it/sql.rs` prepares every query on both databases.
 
+mod acknowledged;
 mod backup;
 pub(crate) mod batch;
 mod checked;
@@ -18,6 +19,7 @@ mod queue;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use acknowledged::Acknowledged;
 pub use backup::{
     BackupError, BackupTo, BehindSince, Bounds, RestoreError, Restored, lay_out_postgres, restore,
 };

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres, Transaction};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Priority, StoreError};
+use super::{Acknowledged, Priority, StoreError, Tx};
 use crate::limits;
 
 /// How long a connection may take to come by; sqlx would wait half a minute without a word.
@@ -21,6 +21,7 @@ pub struct PgDb {
     commits: PgPool,
     pub(super) pool: PgPool,
     warming: Arc<Mutex<()>>,
+    pub(super) acknowledged: Acknowledged,
 }
 
 impl PgDb {
@@ -46,23 +47,24 @@ impl PgDb {
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(options);
-        Ok(Self { commits, pool, warming: Arc::default() })
+        Ok(Self { commits, pool, warming: Arc::default(), acknowledged: Acknowledged::default() })
     }
 
-    pub(super) async fn begin(
-        &self,
-        priority: Priority,
-    ) -> Result<Transaction<'static, Postgres>, StoreError> {
-        Ok(match priority {
-            Priority::Commit => self.commits.begin().await?,
-            Priority::Staff | Priority::Bulk => self.pool.begin().await?,
+    pub(super) async fn begin(&self, priority: Priority) -> Result<Tx, StoreError> {
+        self.begin_in(match priority {
+            Priority::Commit => &self.commits,
+            Priority::Staff | Priority::Bulk => &self.pool,
         })
+        .await
+    }
+
+    async fn begin_in(&self, pool: &PgPool) -> Result<Tx, StoreError> {
+        Ok(Tx::Postgres { tx: pool.begin().await?, acknowledged: self.acknowledged.clone() })
     }
 
     /// One transaction on each connection that commits picks: all at once, so that each is another one.
-    pub(super) async fn begin_on_each(&self) -> Result<Vec<Transaction<'static, Postgres>>, StoreError> {
-        let each = (0..limits::POSTGRES_COMMITS_MAX).map(|_| self.commits.begin());
-        Ok(try_join_all(each).await?)
+    pub(super) async fn begin_on_each(&self) -> Result<Vec<Tx>, StoreError> {
+        try_join_all((0..limits::POSTGRES_COMMITS_MAX).map(|_| self.begin_in(&self.commits))).await
     }
 
     /// To be held while all of `commits` are asked for: two openings would wait for each other's.

@@ -55,7 +55,7 @@ metrics_list! {
     read_gauge PROCESS_START_SECONDS = "process_start_time_seconds", "When the process started, Unix time";
     read_gauge PROCESS_THREADS = "process_threads", "Threads of the process";
     gauge BUILD_INFO = "kaipan_build_info", "Always 1; the label says which version runs";
-    read_gauge READY = "kaipan_ready", "1 once every opening is recovered and until the drain begins";
+    read_gauge READY = "kaipan_ready", "1 while /readyz says 200: recovered, not draining, and the database acknowledges commits";
     counter LOG_EVENTS = "kaipan_log_events_total", "Lines logged as warning or error, by level";
     counter PANICS = "kaipan_panics_total", "Panics anywhere in the process; must stay 0";
     read_gauge DATA_FREE_BYTES = "kaipan_data_free_bytes", "Free space where SQLite's file lies";

@@ -33,6 +33,7 @@ mod overload;
 mod pick;
 mod prepare;
 mod proxied;
+mod ready;
 mod rehearsal;
 mod roles;
 mod second;

@@ -16,7 +16,7 @@ pub(super) async fn warm(db: &PgDb, opening: &OpeningId, property: &PropertyId) 
     let _one_at_a_time = db.warming().await;
     // At the same time: a session that waits for its turn inside a transaction is ended.
     let each = db.begin_on_each().await?.into_iter().zip(1..);
-    try_join_all(each.map(|(tx, at)| on_one(Tx::Postgres(tx), at, opening, property))).await?;
+    try_join_all(each.map(|(tx, at)| on_one(tx, at, opening, property))).await?;
     Ok(())
 }
 

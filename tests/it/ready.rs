@@ -1,0 +1,82 @@
+//! What whoever sends buyers here is told (`/readyz`), and when.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::harness::{Api, Database, Fleet, Home, Link, Plan, Reply, Sale};
+
+/// On Postgres five seconds after the last commit, on SQLite eleven; a busy machine takes longer.
+const SEEN_WITHIN: Duration = Duration::from_secs(40);
+
+/// Asks as often as a careless monitor does, until the answer has this status.
+async fn until(door: &Api, status: u16) -> Reply {
+    let answered = async {
+        loop {
+            let reply = door.get("/readyz").await;
+            if reply.status == status {
+                return reply;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(SEEN_WITHIN, answered).await.unwrap_or_else(|_| panic!("/readyz never said {status}"))
+}
+
+fn why(reply: &Reply) -> Value {
+    let params = reply.refused(503, "NOT_READY");
+    assert!(params["for_ms"].as_u64() > Some(5_000), "{params}");
+    params["why"].clone()
+}
+
+/// OP-85: a gateway that Postgres does not answer sends newcomers to the others within seconds, and keeps those who are
+/// connected: their boards stand. The other gateway is not touched; when the database is back, so is this one.
+/// Mutations that turned it red: `/readyz` looks at the start and the drain alone; a commit leaves no mark.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_op_85_a_gateway_without_its_database_takes_no_newcomers() {
+    let fleet = Fleet::start(2, None).await;
+    let (cut, whole) = (&fleet.gateways[0], &fleet.gateways[1]);
+    let sale = Sale::publish(cut.server(), &Plan::default()).await;
+    let buyer = sale.buyer(0).await;
+    sale.started().await;
+    let mut link = Link::open(cut.server().buyers_port, &sale.opening, Some(&buyer.token)).await.unwrap();
+    link.frame("mine").await;
+
+    cut.postgres.hold();
+    let held = Instant::now();
+    let reply = until(&cut.buyers(), 503).await;
+    assert_eq!(why(&reply), "DATABASE_SILENT");
+    // The row's time is over for the others sooner than this gateway gives itself up.
+    assert!(held.elapsed() > Duration::from_secs(3), "{:?}: a moment is no silence", held.elapsed());
+    assert_eq!(why(&cut.server().staff().get("/readyz").await), "DATABASE_SILENT", "both doors say the same");
+    assert_eq!(cut.server().figure("kaipan_ready").await, Some(0.0));
+    assert_eq!(cut.buyers().get("/healthz").await.status, 200, "it lives");
+    assert_eq!(whole.buyers().get("/readyz").await.status, 200, "the database answers the other one");
+    // Nobody was thrown out, and the board can be read.
+    link.send(serde_json::json!({"t": "snapshot"})).await.unwrap();
+    assert_eq!(link.frame("snapshot").await["status"].as_str().map(str::len), Some(12));
+    assert_eq!(cut.buyers().get(&sale.path("/board")).await.status, 200);
+
+    cut.postgres.open();
+    until(&cut.buyers(), 200).await;
+    link.pick("after-the-silence", 3).await.unwrap();
+    assert_eq!(link.answer("after-the-silence", 3).await.unwrap()["answer"], "yes");
+}
+
+/// On SQLite the same when nothing is committed any more: here somebody holds the file's only place for a writer.
+#[tokio::test]
+async fn sqlite_a_server_that_can_not_write_takes_no_newcomers() {
+    let home = Home::new(Database::Sqlite).await;
+    let server = home.serve().await;
+    let file = SqliteConnectOptions::new().filename(home.data_dir().join("kaipan.db"));
+    let mut other = file.busy_timeout(Duration::from_secs(10)).connect().await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    assert_eq!(why(&until(&server.buyers(), 503).await), "DATABASE_SILENT");
+    other.execute("ROLLBACK").await.unwrap();
+    until(&server.buyers(), 200).await;
+    other.close().await.unwrap();
+    assert!(server.stop().await.success());
+}
