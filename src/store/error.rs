@@ -5,6 +5,12 @@ pub enum StoreError {
     /// Nothing of this transaction is stored.
     #[error("the database refused or did not answer: {0}")]
     Sql(#[from] sqlx::Error),
+    /// The setting is no address.
+    #[error("database_url can not be read: {0}")]
+    Address(String),
+    /// `place` is without the password.
+    #[error("no connection to Postgres at {place}: {why}")]
+    Unreachable { place: String, why: String },
     /// The commit was sent and its answer was lost: it may or may not be stored.
     #[error("the outcome of the commit is unknown: {0}")]
     CommitUnknown(#[source] sqlx::Error),

@@ -1,4 +1,4 @@
-//! What whoever sends buyers here is told (`/readyz`), and when.
+//! What whoever sends buyers here is told (`/readyz`), and when; and what whoever starts a server without its database.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::harness::{Api, Database, Fleet, Home, Link, Plan, Reply, Sale};
+use crate::harness::{Api, Database, Fleet, Home, Link, Plan, Proxy, Reply, Sale, free_port, said};
 
 /// On Postgres five seconds after the last commit, on SQLite eleven; a busy machine takes longer.
 const SEEN_WITHIN: Duration = Duration::from_secs(40);
@@ -79,4 +79,35 @@ async fn sqlite_a_server_that_can_not_write_takes_no_newcomers() {
     until(&server.buyers(), 200).await;
     other.close().await.unwrap();
     assert!(server.stop().await.success());
+}
+
+/// Starts a server on this address, which can not be, and gives its one sentence.
+async fn refused_start(home: &Home, url: &str) -> String {
+    let output = home.run(&["serve", "--database-url", url]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let last = said(&output).lines().last().unwrap_or_default().to_owned();
+    assert!(!said(&output).contains("secret"), "{}", said(&output));
+    last
+}
+
+/// OP-84: a server that finds no database says where it looked, as whom, and what came back, never with the password.
+/// Mutation that turned it red: the pool's own error handed on ("pool timed out").
+#[tokio::test]
+async fn postgres_op_84_a_start_without_a_database_says_what_is_wrong() {
+    let home = Home::empty(Database::Postgres).await;
+    let (nobody, url) = (free_port(), home.database_url().unwrap());
+    let at = |port: u16, database: &str| format!("postgres://kaipan:secret@127.0.0.1:{port}/{database}");
+    let refused = refused_start(&home, &at(nobody, "sale")).await;
+    let place = format!("127.0.0.1:{nobody} (database sale, user kaipan)");
+    assert!(refused.contains(&place) && refused.contains("Connection refused"), "{refused}");
+
+    let port = url.rsplit_once(':').unwrap().1.split_once('/').unwrap().0.parse().unwrap();
+    let missing = refused_start(&home, &at(port, "no_such")).await;
+    assert!(missing.contains("database \"no_such\" does not exist"), "{missing}");
+
+    // A machine that takes the connection, or the packets, and says nothing.
+    let hole = Proxy::to(port).await;
+    hole.hold();
+    let silent = refused_start(&home, &at(hole.port, "sale")).await;
+    assert!(silent.contains("nothing answered within 6 s"), "{silent}");
 }
