@@ -184,14 +184,17 @@ fn the_inventory_is_pure() {
     );
 }
 
-/// The crowd proves the wire only while it knows nothing but the wire.
+/// The crowd proves the wire only while it knows nothing but the wire; a fake that shared the product's code would share
+/// its mistakes.
 #[test]
-fn the_load_test_shares_no_code_with_the_server() {
-    let manifest = manifest("loadtest");
-    for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
-        let Some(dependencies) = manifest.get(section).and_then(toml::Value::as_table) else { continue };
-        for name in ["kaipan", "kaipan-inventory", "inventory"] {
-            assert!(!dependencies.contains_key(name), "loadtest/Cargo.toml [{section}] names {name}");
+fn the_load_test_and_the_fakes_share_no_code_with_the_server() {
+    for package in ["loadtest", "fakes"] {
+        let manifest = manifest(package);
+        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let Some(dependencies) = manifest.get(section).and_then(toml::Value::as_table) else { continue };
+            for name in ["kaipan", "kaipan-inventory", "inventory"] {
+                assert!(!dependencies.contains_key(name), "{package}/Cargo.toml [{section}] names {name}");
+            }
         }
     }
 }
