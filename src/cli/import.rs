@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use words::Lang;
+
 use super::desk::print_json;
 use super::refuse;
 use crate::app::data::{OpenData, OpenError};
@@ -57,6 +59,10 @@ struct File {
     #[arg(long)]
     json: bool,
 
+    /// The language of the report
+    #[arg(long, env = "KAIPAN_LANG", value_enum, default_value_t)]
+    lang: Lang,
+
     #[command(flatten)]
     data: DataSettings,
 }
@@ -78,7 +84,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         What::PriceList(file) => (List::Prices, file),
         What::Roster(file) => (List::Roster, file),
     };
-    let bytes = match read_file(&file.file) {
+    let bytes = match read_file(&file.file, file.lang) {
         Ok(bytes) => bytes,
         Err(error) => return refuse(error),
     };
@@ -93,7 +99,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             let printed = if file.json {
                 print_json(&words::problem_json(&problem))
             } else {
-                words::print_problem(&name, &problem)
+                file.lang.print_problem(&name, &problem)
             };
             return printed.map_or_else(refuse, |()| ExitCode::FAILURE);
         }
@@ -108,7 +114,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Ok(report) => report,
         Err(error) => return refuse(error),
     };
-    let printed = if file.json { print_json(&report) } else { words::print_report(&name, list, &report) };
+    let printed = if file.json { print_json(&report) } else { file.lang.print_report(&name, list, &report) };
     printed.map_or_else(refuse, |()| outcome(&report, options))
 }
 
@@ -155,12 +161,12 @@ enum List {
 }
 
 /// Nothing larger than the limit is even read.
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let unreadable = |error: io::Error| format!("{} 读不出来：{error}", path.display());
+fn read_file(path: &Path, lang: Lang) -> Result<Vec<u8>, String> {
+    let unreadable = |error: io::Error| lang.unreadable(path, &error);
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > limits::IMPORT_BYTES_MAX as u64 {
         let problem = FileProblem::TooLarge { bytes: size as usize, max: limits::IMPORT_BYTES_MAX };
-        return Err(words::of_file(&problem));
+        return Err(lang.of_file(&problem));
     }
     std::fs::read(path).map_err(unreadable)
 }

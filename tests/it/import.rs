@@ -42,16 +42,34 @@ async fn op_11_a_dry_run_needs_no_database() {
 
     let (code, _) = said(&run(&["roster", DIRTY, "--dry-run", "--json", "--all-or-nothing"]).await);
     assert_eq!(code, Some(1));
-    let text = run(&["roster", DIRTY, "--dry-run"]).await;
-    let text = String::from_utf8(text.stdout).unwrap();
-    assert!(text.contains("第 57 行「证件号码」") && text.contains("[DOCUMENT_CHECK_DIGIT]"), "{text}");
+    // English, as all commands, unless Chinese is asked for; sheet and header as the file has them.
+    let text = async |arguments: &[&str]| String::from_utf8(run(arguments).await.stdout).unwrap();
+    let english = text(&["roster", DIRTY, "--dry-run"]).await;
+    let row = "  认筹名单, row 57, \"证件号码\": the check digit of the document number is wrong: 990000196802160550 \
+               [DOCUMENT_CHECK_DIGIT]";
+    for line in
+        ["roster-dirty.xlsx: 190 registrations, 9,500,000.00 yuan of earnest money", "Refused rows: 10", row]
+    {
+        assert!(english.lines().any(|found| found == line), "{line}: {english}");
+    }
+    let chinese = text(&["roster", DIRTY, "--dry-run", "--lang", "zh"]).await;
+    let row =
+        "  认筹名单 第 57 行「证件号码」：证件号码的校验位不符：990000196802160550 [DOCUMENT_CHECK_DIGIT]";
+    for line in ["roster-dirty.xlsx：可收 190 份登记，诚意金 9,500,000.00 元", "拒收的行：10", row]
+    {
+        assert!(chinese.lines().any(|found| found == line), "{line}: {chinese}");
+    }
 
     std::fs::write(home.file("x.xls"), [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]).unwrap();
     let (code, report) =
         said(&run(&["roster", home.file("x.xls").to_str().unwrap(), "--dry-run", "--json"]).await);
     assert_eq!((code, &report["file"]["code"]), (Some(1), &json!("FILE_OLD_OR_PROTECTED")));
+    let old = text(&["roster", home.file("x.xls").to_str().unwrap(), "--dry-run"]).await;
+    assert!(old.starts_with("x.xls: an old .xls or a password-protected workbook"), "{old}");
     let missing = run(&["roster", "/nowhere.xlsx", "--dry-run"]).await;
+    let why = String::from_utf8(missing.stderr).unwrap();
     assert_eq!(missing.status.code(), Some(1));
+    assert!(why.starts_with("kaipan: /nowhere.xlsx can't be read: "), "{why}");
     let nowhere = run(&["roster", ROSTER]).await;
     assert_eq!(nowhere.status.code(), Some(1), "an import without a dry run needs an opening");
     assert!(!home.data_dir().exists() && !home.keyring().exists());

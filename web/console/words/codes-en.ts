@@ -141,7 +141,7 @@ export const codesEn: Record<keyof typeof codesZh, string> = {
   "reason.PRICE_MISMATCH": "Unit price × area differs from the total; the total counts",
   "reason.TOTAL_MISSING": "No total",
   "reason.SHEET_SKIPPED": "A sheet without a header row was left out",
-  "reason.SHEET_HIDDEN": "A hidden sheet was read",
+  "reason.SHEET_HIDDEN": "A hidden sheet was left out",
   "reason.first": "{reason} (first on {sheet}, row {row})",
   "claim.withheld": "Withheld",
   "claim.held": "Held",

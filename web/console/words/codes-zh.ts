@@ -142,7 +142,7 @@ export const codesZh = {
   "reason.PRICE_MISMATCH": "单价×面积与总价不符，以总价为准",
   "reason.TOTAL_MISSING": "缺总价",
   "reason.SHEET_SKIPPED": "这张工作表没有表头，已跳过",
-  "reason.SHEET_HIDDEN": "这是隐藏的工作表，已读入",
+  "reason.SHEET_HIDDEN": "这是隐藏的工作表，已跳过",
   "reason.first": "{reason}（先出现在 {sheet} 第 {row} 行）",
 
   "claim.withheld": "保留",
