@@ -1,6 +1,7 @@
 //! The settings: one struct, each value from the first that names it: flag, environment, file, default.
 
 mod backup;
+mod folders;
 mod redis;
 mod warning;
 
@@ -16,6 +17,7 @@ use crate::domain::network::Network;
 use crate::telemetry::LogFormat;
 
 pub use backup::BackupAt;
+pub use folders::lies_within;
 pub use redis::RedisAt;
 pub use warning::Warning;
 

@@ -1,13 +1,14 @@
 //! Opens one installation's data, the same way for every command that touches it: the folder's lock, the keys, the
 //! database, and the bond between those two.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{BackupAt, Data};
 use crate::domain::time::Clock;
-use crate::identity::{BindingError, bind_keyring};
+use crate::identity::{BindingError, bind_keyring, has_keyring};
 use crate::opening::prepare;
-use crate::store::{BackupTo, Bounds, Db, FolderLock, FolderLockError, StoreError};
+use crate::store::{BackupTo, Bounds, Db, FolderKind, FolderLock, FolderLockError, StoreError};
 use crate::telemetry::stage;
 use crate::vault::{KeySource, Vault, VaultError};
 
@@ -19,6 +20,12 @@ pub enum OpenError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Vault(#[from] VaultError),
+    #[error(
+        "{data} already holds data, and the keyring {} does not exist: give the one that the data was sealed with as \
+         KAIPAN_KEYRING or --keyring; a new one would open nothing of it",
+        keyring.display()
+    )]
+    NoKeyring { data: String, keyring: PathBuf },
     #[error(transparent)]
     Binding(#[from] BindingError),
 }
@@ -32,18 +39,22 @@ pub struct OpenData {
 
 impl OpenData {
     /// Refuses, in one sentence: a folder in use, a keyring that others can read or that lies beside the data, a
-    /// database that another keyring sealed. `holder` is what a process that finds the folder locked is told.
+    /// database that another keyring sealed. A keyring is made for fresh data, never for some that there is. `holder` is what a process that finds the folder locked is told.
     pub async fn open(data: &Data, clock: Clock, holder: &str) -> Result<Self, OpenError> {
         // Before anything else: a second server on the same SQLite must not even open it.
         let lock = match data.database_url {
-            None => Some(FolderLock::take(&data.dir, holder)?),
+            None => Some(FolderLock::take(FolderKind::Data, &data.dir, holder)?),
             Some(_) => None,
         };
         let keys = match &data.keyring {
             Some(file) => KeySource::File(file.clone()),
             None => KeySource::from_env(|name| std::env::var(name).ok()),
         };
-        let vault = Arc::new(Vault::open(&keys, Some(&data.dir))?);
+        // What is wrong with a keyring is said before the database is touched. That there is none can be right.
+        let vault = match Vault::open(&keys, Some(&data.dir)) {
+            Err(VaultError::NoKeyring { .. }) => None,
+            opened => Some(opened?),
+        };
         let now = clock.wall();
         let db = match &data.database_url {
             Some(url) => Db::connect_postgres(url).await?,
@@ -52,9 +63,29 @@ impl OpenData {
                 Db::open_sqlite_with(&data.dir, clock, backup.as_ref()).await?
             }
         };
+        let vault = match vault {
+            Some(vault) => vault,
+            // Looked for once more: another gateway that started in the same moment may have made it just now.
+            None if has_keyring(&db).await? => match Vault::open(&keys, Some(&data.dir)) {
+                Err(VaultError::NoKeyring { path }) => {
+                    return Err(OpenError::NoKeyring { data: described(data), keyring: path });
+                }
+                opened => opened?,
+            },
+            None => Vault::open_or_create(&keys, Some(&data.dir))?,
+        };
+        let vault = Arc::new(vault);
         stage("comparing the keyring with the database", bind_keyring(&db, &vault, now)).await?;
         stage("marking imports that were cut off", prepare::bury_cut_off(&db)).await?;
         Ok(Self { db, vault, _lock: lock })
+    }
+}
+
+/// As a sentence names it. A database's address holds a password.
+fn described(data: &Data) -> String {
+    match data.database_url {
+        Some(_) => "the database".to_owned(),
+        None => format!("the data folder {}", data.dir.display()),
     }
 }
 

@@ -37,6 +37,11 @@ pub async fn bind_keyring(db: &Db, vault: &Vault, now: Micros) -> Result<(), Bin
     Ok(())
 }
 
+/// Whether a keyring has sealed something here, or was about to: then no other will do.
+pub async fn has_keyring(db: &Db) -> Result<bool, StoreError> {
+    Ok(!bound(&mut db.read().await?.exec()).await?.is_empty())
+}
+
 async fn bound(on: &mut Exec<'_>) -> Result<Vec<KeyFingerprint>, StoreError> {
     let stored = fetch_all!(on, (String, Vec<u8>), "SELECT name, print FROM keyring_binding ORDER BY name")?;
     Ok(stored.into_iter().map(|(name, print)| KeyFingerprint { name, print }).collect())
@@ -55,8 +60,10 @@ mod tests {
         let (_folder, db) = crate::store::testing::sqlite().await;
         let mut ring = Keyring::generate().unwrap();
         let vault = Vault::from_keyring(&ring).unwrap();
+        assert!(!has_keyring(&db).await.unwrap());
         bind_keyring(&db, &vault, NOW).await.unwrap();
         bind_keyring(&db, &vault, NOW).await.unwrap();
+        assert!(has_keyring(&db).await.unwrap());
 
         let stranger = Vault::from_keyring(&Keyring::generate().unwrap()).unwrap();
         let refusal = bind_keyring(&db, &stranger, NOW).await.unwrap_err().to_string();

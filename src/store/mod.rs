@@ -32,7 +32,7 @@ pub use ledger::sim;
 pub use ledger::{
     ClaimRow, Entry, Head, Keyed, Ledger, LedgerTx, NewClaim, NewPlace, PaymentRow, SettledPayment,
 };
-pub use lock::{FolderLock, FolderLockError};
+pub use lock::{FolderKind, FolderLock, FolderLockError};
 pub(crate) use macros::{execute, execute_rows, fetch_all, fetch_one, fetch_optional, fetch_rows};
 pub use queue::Priority;
 

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::VaultError;
+use crate::config::lies_within;
 use crate::limits::{KEYRING_BYTES_MAX, KEYRING_KEYS_MAX};
 
 const VERSION: u32 = 1;
@@ -111,6 +112,7 @@ impl Keyring {
         Ok(id)
     }
 
+    /// `data_dir` is where it must not be.
     pub(super) fn load(source: &KeySource, data_dir: Option<&Path>) -> Result<Self, VaultError> {
         let Some(path) = source.path()? else {
             let KeySource::Inline(json) = source else { return Err(VaultError::NoConfigFolder) };
@@ -122,7 +124,16 @@ impl Keyring {
             return Err(VaultError::InDataFolder { path });
         }
         match Self::read(&path) {
-            Err(VaultError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(VaultError::Io { path, source }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(VaultError::NoKeyring { path })
+            }
+            outcome => outcome,
+        }
+    }
+
+    pub(super) fn load_or_create(source: &KeySource, data_dir: Option<&Path>) -> Result<Self, VaultError> {
+        match Self::load(source, data_dir) {
+            Err(VaultError::NoKeyring { path }) => {
                 Self::create(&path)?;
                 // Another process may have won the race to create it: whoever lost reads the winner's.
                 Self::read(&path)
@@ -233,19 +244,4 @@ fn decode(text: &str) -> Result<Zeroizing<[u8; 32]>, VaultError> {
     let key: [u8; 32] =
         bytes.as_slice().try_into().map_err(|_| VaultError::Malformed("a key is not 32 bytes"))?;
     Ok(Zeroizing::new(key))
-}
-
-/// Follows links as far as the paths exist: a folder reached through a link is still the data folder.
-fn lies_within(path: &Path, folder: &Path) -> bool {
-    resolved(path).starts_with(resolved(folder))
-}
-
-fn resolved(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    for known in absolute.ancestors() {
-        if let (Ok(real), Ok(rest)) = (known.canonicalize(), absolute.strip_prefix(known)) {
-            return real.join(rest);
-        }
-    }
-    absolute
 }

@@ -90,6 +90,8 @@ pub enum Secret {
 pub enum VaultError {
     #[error("no configuration folder for this user: set HOME, or KAIPAN_KEYRING to the keyring's file")]
     NoConfigFolder,
+    #[error("the keyring {path} does not exist")]
+    NoKeyring { path: PathBuf },
     #[error("the keyring {path} can be read by others (mode {mode:04o}): run `chmod 600 {path}`")]
     LaxPermissions { path: PathBuf, mode: u32 },
     #[error(
@@ -118,6 +120,7 @@ impl VaultError {
     pub const fn code(&self) -> &'static str {
         match self {
             VaultError::NoConfigFolder => "KEYRING_NO_CONFIG_FOLDER",
+            VaultError::NoKeyring { .. } => "KEYRING_MISSING",
             VaultError::LaxPermissions { .. } => "KEYRING_LAX_PERMISSIONS",
             VaultError::InDataFolder { .. } => "KEYRING_IN_DATA_FOLDER",
             VaultError::Malformed(_) => "KEYRING_MALFORMED",
@@ -149,9 +152,14 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Opens the keyring, creating a file on first use. `data_dir` is where the keyring must not be.
+    /// Opens the keyring. `data_dir` is where it must not be.
     pub fn open(source: &KeySource, data_dir: Option<&Path>) -> Result<Self, VaultError> {
         Self::from_keyring(&Keyring::load(source, data_dir)?)
+    }
+
+    /// The same, and makes the file if there is none: for data that nothing was sealed in yet.
+    pub fn open_or_create(source: &KeySource, data_dir: Option<&Path>) -> Result<Self, VaultError> {
+        Self::from_keyring(&Keyring::load_or_create(source, data_dir)?)
     }
 
     pub fn from_keyring(ring: &Keyring) -> Result<Self, VaultError> {

@@ -131,7 +131,9 @@ fn the_keyring_is_created_once_for_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config/keys.json");
     let source = KeySource::File(path.clone());
-    let first = Vault::open(&source, Some(&folder.path().join("data"))).unwrap();
+    assert_eq!(Vault::open(&source, None).unwrap_err().code(), "KEYRING_MISSING");
+    assert!(!path.exists(), "nothing is made by looking");
+    let first = Vault::open_or_create(&source, Some(&folder.path().join("data"))).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let again = Vault::open(&source, None).unwrap();
     assert_eq!(first.fingerprints(), again.fingerprints());
@@ -150,7 +152,7 @@ fn processes_that_start_together_end_with_one_keyring() {
     let folder = tempfile::tempdir().unwrap();
     let source = KeySource::File(folder.path().join("keys.json"));
     let prints: Vec<_> = std::thread::scope(|scope| {
-        let open = || Vault::open(&source, None).unwrap().fingerprints().to_vec();
+        let open = || Vault::open_or_create(&source, None).unwrap().fingerprints().to_vec();
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
@@ -165,7 +167,7 @@ fn a_keyring_in_the_data_folder_is_refused_even_through_a_link() {
     std::os::unix::fs::symlink(&data, folder.path().join("innocent")).unwrap();
     for path in ["data/keys.json", "data/deeper/keys.json", "innocent/keys.json"] {
         let source = KeySource::File(folder.path().join(path));
-        let refusal = Vault::open(&source, Some(&data)).unwrap_err();
+        let refusal = Vault::open_or_create(&source, Some(&data)).unwrap_err();
         assert_eq!(refusal.code(), "KEYRING_IN_DATA_FOLDER", "{path}");
     }
     assert_eq!(fs::read_dir(&data).unwrap().count(), 0, "nothing was written there");

@@ -42,6 +42,8 @@ async fn accounts_are_made_listed_reset_and_disabled(#[case] database: Database)
 }
 
 /// CO-4: the data and its keys belong together, and the keys to one user alone.
+///
+/// Mutation that turned it red: a missing keyring made also where the data has one (`has_keyring` always false).
 #[rstest]
 #[case::sqlite(Database::Sqlite)]
 #[case::postgres(Database::Postgres)]
@@ -56,7 +58,22 @@ async fn the_wrong_keyring_is_refused_in_one_sentence(#[case] database: Database
     assert!(lax.contains("chmod 600"), "{lax}");
     fs::set_permissions(&keyring, fs::Permissions::from_mode(0o600)).unwrap();
 
+    // A path that was mistyped makes no keyring, neither for a command nor for a server.
     fs::rename(&keyring, home.file("kept.json")).unwrap();
+    let holds = match database {
+        Database::Sqlite => format!("the data folder {} already holds data", home.data_dir().display()),
+        Database::Postgres => "the database already holds data".to_owned(),
+    };
+    let missing = format!("the keyring {} does not exist", keyring.display());
+    let served = home.serve_another().await.err().expect("no server without its keys");
+    for why in [refused(&home.run(&["staff", "list"]).await), served] {
+        assert!(why.contains(&holds) && why.contains(&missing), "{why}");
+    }
+    assert!(!keyring.exists());
+
+    let fresh = Home::empty(Database::Sqlite).await;
+    told(&fresh.run(&["staff", "list"]).await);
+    fs::rename(fresh.keyring(), &keyring).unwrap();
     let stranger = refused(&home.run(&["staff", "list"]).await);
     assert!(stranger.contains("another keyring"), "{stranger}");
     fs::rename(home.file("kept.json"), &keyring).unwrap();

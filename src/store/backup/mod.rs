@@ -84,6 +84,21 @@ impl Default for Bounds {
 pub enum BackupError {
     #[error("the backup folder {} can not be used: {error}", folder.display())]
     Folder { folder: PathBuf, error: std::io::Error },
+    /// The program makes none: a folder that is missing is a mount that is missing, or a name that was mistyped, and
+    /// what is made in its place is on the very disk that it is to protect from.
+    #[error(
+        "there is no backup folder {}: mount the other machine's disk, make the folder there if it is new, or serve \
+         without --backup-dir",
+        folder.display()
+    )]
+    NoFolder { folder: PathBuf },
+    #[error(
+        "the backup folder {} lies in the data folder {}: what deletes or replaces that one takes the backup along. Name \
+         a folder on another machine's disk",
+        folder.display(),
+        data.display()
+    )]
+    InDataFolder { folder: PathBuf, data: PathBuf },
     #[error(transparent)]
     InUse(#[from] FolderLockError),
     #[error(
@@ -95,9 +110,13 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    /// No waiting mends it: the settings are wrong.
+    /// At a start no waiting mends it: the settings are wrong.
     fn is_final(&self) -> bool {
-        matches!(self, Self::AnotherDatabase { .. } | Self::InUse(FolderLockError::InUse { .. }))
+        match self {
+            Self::NoFolder { .. } | Self::InDataFolder { .. } | Self::AnotherDatabase { .. } => true,
+            Self::InUse(FolderLockError::InUse { .. }) => true,
+            Self::InUse(FolderLockError::Io { .. }) | Self::Folder { .. } => false,
+        }
     }
 }
 

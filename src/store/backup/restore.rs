@@ -17,7 +17,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use super::base::{self, Pace};
 use super::folder::{BaseNote, Folder, Listing, SegmentNote, create};
 use super::wal::{Header, Position};
-use crate::store::{FolderLock, FolderLockError, StoreError, checked};
+use crate::store::{FolderKind, FolderLock, FolderLockError, StoreError, checked};
 
 /// The database's name while it is not whole: no server starts on it.
 const PART: &str = "restoring.db";
@@ -101,7 +101,7 @@ pub async fn restore(
     if listing.bases.is_empty() {
         return Err(RestoreError::NoBackup(from.to_owned()));
     }
-    let _lock = FolderLock::take(data_dir, "kaipan restore")?;
+    let _lock = FolderLock::take(FolderKind::Data, data_dir, "kaipan restore")?;
     for name in [WHOLE, "kaipan.db-wal"] {
         if data_dir.join(name).exists() {
             return Err(RestoreError::NotEmpty(data_dir.to_owned()));

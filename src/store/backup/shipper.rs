@@ -15,8 +15,9 @@ use super::base::{self, Pace};
 use super::folder::{BaseNote, FORM, Folder, Listing, SegmentEnd, SegmentNote, create};
 use super::wal::{HEADER_BYTES, Header, Position};
 use super::{BackupError, Bounds};
+use crate::config::lies_within;
 use crate::domain::time::{Clock, Micros};
-use crate::store::FolderLock;
+use crate::store::{FolderKind, FolderLock};
 
 /// The database that is backed up.
 #[derive(Debug, Clone)]
@@ -93,11 +94,17 @@ impl Shipper {
         self.chain = Chain::Broken;
         let folder = self.folder.path().to_owned();
         let failed = |error| BackupError::Folder { folder: folder.clone(), error };
-        // Not made here: a folder that is missing is a mount that is missing.
-        if !fs::metadata(self.folder.path()).map_err(failed)?.is_dir() {
-            return Err(failed(io::ErrorKind::NotADirectory.into()));
+        match fs::metadata(&folder) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(BackupError::NoFolder { folder }),
+            Err(error) if is_nothing(&error) => return Err(BackupError::NoFolder { folder }),
+            Err(error) => return Err(failed(error)),
         }
-        let lock = FolderLock::take(self.folder.path(), "the backup of a server")?;
+        let data = self.source.file.parent().unwrap_or(&self.source.file);
+        if lies_within(&folder, data) {
+            return Err(BackupError::InDataFolder { folder, data: data.to_owned() });
+        }
+        let lock = FolderLock::take(FolderKind::Backup, &folder, "the backup of a server")?;
         let listing = self.folder.list().map_err(failed)?;
         if let Some(found) = listing.databases().find(|found| *found != self.source.database) {
             return Err(BackupError::AnotherDatabase { folder, found, ours: self.source.database });
@@ -332,6 +339,11 @@ impl Shipper {
             self.folder.forget_old(self.bounds.bases_kept)
         }))
     }
+}
+
+/// There is nothing at this path.
+fn is_nothing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn copy_base(

@@ -212,6 +212,14 @@ impl Worker {
                         due = false;
                         started.take().map(|started| started.send(Ok(())));
                     }
+                    // Whoever waits for the start says it, and there is no server.
+                    Err(error) if started.is_some() && (self.strict || error.is_final()) => {
+                        match started.take().map(|started| started.send(Err(error))) {
+                            Some(Ok(())) => return,
+                            // Nobody waits any more.
+                            _ => continue,
+                        }
+                    }
                     Err(error) => {
                         self.failed(&error);
                         started.take().map(|started| started.send(Err(error)));

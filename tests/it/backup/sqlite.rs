@@ -173,13 +173,49 @@ async fn op_86_sqlite_strict_lets_buyers_wait_and_tells_them_nothing_false() {
     // Strict without the folder: no server, or it would wait with the first tap of the morning.
     let aside = take_away(backup.path());
     let why = home.serve_another().await.err().expect("no backup, no start");
-    assert!(why.contains("the backup folder"), "{why}");
+    assert!(why.contains("there is no backup folder"), "{why}");
     bring_back(backup.path(), &aside);
 
     move_to_second_machine(&mut home, backup.path(), "second").await;
     let server = home.serve().await;
     assert_eq!(buyer.ask("waits-for-the-backup").await, yes);
     drop(server);
+}
+
+/// A folder that would protect from nothing is refused in one sentence before anything is served, by commands as by the
+/// server, and none is made: what is made under a mistyped mount point lies on this machine's own disk.
+///
+/// Mutations that turned it red: `NoFolder` not final (the server started, behind); `lies_within` left out.
+#[tokio::test]
+async fn op_86_sqlite_a_folder_that_protects_nothing_is_refused() {
+    let mut home = Home::empty(Database::Sqlite).await;
+    crate::harness::add_admin(&home).await;
+    let inside = home.data_dir().join("backup");
+    fs::create_dir(&inside).unwrap();
+    let link = home.file("link");
+    std::os::unix::fs::symlink(&inside, &link).unwrap();
+    let file = home.file("file");
+    fs::write(&file, "no folder").unwrap();
+    let refusals = [
+        (home.file("mistyped").join("kaipan"), "there is no backup folder"),
+        (file.clone(), "there is no backup folder"),
+        (file.join("below"), "there is no backup folder"),
+        (home.data_dir(), "lies in the data folder"),
+        (inside, "lies in the data folder"),
+        (link, "lies in the data folder"),
+    ];
+    for (folder, words) in refusals {
+        let named = folder.display().to_string();
+        home.settings = vec![("KAIPAN_BACKUP_DIR", named.clone().leak())];
+        let why = home.serve_another().await.err().expect("no server");
+        assert!(why.contains(words) && why.contains(&named), "{named}: {why}");
+        assert!(!why.contains("THE BACKUP IS BEHIND"), "{named}: {why}");
+        let why = refused(&home.run(&["project", "add", "云栖"]).await);
+        assert!(why.contains(words), "{named}: {why}");
+    }
+    assert!(!home.file("mistyped").exists());
+    home.settings.clear();
+    told(&home.run(&["project", "list"]).await);
 }
 
 async fn epoch(data_dir: &Path) -> i64 {
@@ -245,6 +281,8 @@ async fn op_86_sqlite_a_restart_goes_on_with_the_same_base() {
 }
 
 /// What must not be restored in silence, and what must not be backed up over. Each refusal is one sentence.
+///
+/// Mutation that turned it red: the folder's lock taken as that of a data folder.
 #[tokio::test]
 async fn op_86_sqlite_restores_nothing_in_silence_that_is_not_whole() {
     let (home, backup, server, sale) = small(&[("KAIPAN_BACKUP_LOG_KIB", "64")]).await;
@@ -256,7 +294,7 @@ async fn op_86_sqlite_restores_nothing_in_silence_that_is_not_whole() {
     let mut stranger = Home::new(Database::Sqlite).await;
     stranger.settings.clone_from(&home.settings);
     let why = stranger.serve_another().await.err().expect("in use");
-    assert!(why.contains("in use by"), "{why}");
+    assert!(why.contains("the backup folder") && why.contains("in use by"), "{why}");
     server.kill().await;
     let why = stranger.serve_another().await.err().expect("another database's backup");
     assert!(why.contains("holds the backup of another database") && why.contains("kaipan restore"), "{why}");
