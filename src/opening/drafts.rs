@@ -255,7 +255,7 @@ pub async fn units(read: &mut Reader, opening: &OpeningId) -> Result<Vec<UnitLin
                 u.inner_area_centi, u.unit_price_fen, u.total_fen, u.remarks, u.withheld_reason,
                 c.state AS claim_state
          FROM unit_shown u
-         LEFT JOIN claim c ON c.opening_id = u.opening_id AND c.unit_ord = u.ord AND c.occupying
+         LEFT JOIN claim c ON c.opening_id = u.opening_id || '' AND c.unit_ord = u.ord AND c.occupying
          WHERE u.opening_id = $1 ORDER BY u.ord",
         opening
     )

@@ -85,7 +85,7 @@ impl Dump {
                     c.occupying, c.seq
              FROM claim c
              JOIN opening_head h ON h.opening_id = c.opening_id
-             LEFT JOIN registration r ON r.opening_id = c.opening_id AND r.ord = c.registration_ord
+             LEFT JOIN registration r ON r.opening_id = c.opening_id || '' AND r.ord = c.registration_ord
              WHERE c.opening_id = $1 ORDER BY c.seq",
             &self.opening
         )?;

@@ -57,6 +57,9 @@ impl Buyers {
     }
 
     /// A registration that changes again meanwhile has a version beyond `to`, and is read with a later step.
+    ///
+    /// `opening_id || ''`: with the opening known on both sides, a Postgres that has no statistics yet goes through all of
+    /// the opening's sessions for each device.
     async fn read_versions(&self, opening: &OpeningId, from: i64, to: i64) -> Result<(), BuyerError> {
         let mut read = self.inner.db.read().await?;
         let rows = fetch_all!(
@@ -65,7 +68,7 @@ impl Buyers {
             "SELECT p.registration_ord, p.session_id, p.requested_by, p.requested_at, p.version,
                     s.id, s.label_sealed, s.generation, s.expires_at
              FROM picking_device p LEFT JOIN buyer_session s
-                 ON s.opening_id = p.opening_id AND s.registration_ord = p.registration_ord AND s.revoked_at IS NULL
+                 ON s.opening_id = p.opening_id || '' AND s.registration_ord = p.registration_ord AND s.revoked_at IS NULL
              WHERE p.opening_id = $1 AND p.version > $2 AND p.version <= $3
              ORDER BY p.version, s.created_at, s.id",
             opening,

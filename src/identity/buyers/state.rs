@@ -75,7 +75,7 @@ impl Change {
             "SELECT p.registration_ord, p.session_id, p.requested_by, p.requested_at, p.version,
                     s.id, s.label_sealed, s.generation, s.expires_at
              FROM picking_device p LEFT JOIN buyer_session s
-                 ON s.opening_id = p.opening_id AND s.registration_ord = p.registration_ord AND s.revoked_at IS NULL
+                 ON s.opening_id = $1 AND s.registration_ord = $2 AND s.revoked_at IS NULL
              WHERE p.opening_id = $1 AND p.registration_ord = $2 ORDER BY s.created_at, s.id",
             opening,
             i64::from(registration.0)
@@ -177,7 +177,7 @@ pub(super) async fn reload(
         "SELECT p.registration_ord, p.session_id, p.requested_by, p.requested_at, p.version,
                 s.id, s.label_sealed, s.generation, s.expires_at
          FROM picking_device p LEFT JOIN buyer_session s
-             ON s.opening_id = p.opening_id AND s.registration_ord = p.registration_ord AND s.revoked_at IS NULL
+             ON s.opening_id = $1 AND s.registration_ord = $2 AND s.revoked_at IS NULL
          WHERE p.opening_id = $1 AND p.registration_ord = $2 ORDER BY s.created_at, s.id",
         opening,
         i64::from(registration.0)
