@@ -475,6 +475,13 @@ pub const LOGIN_ACCOUNT_TRIES_BURST: i64 = 30;
 pub const LOGIN_ACCOUNT_TRY_EVERY_MS: i64 = 15_000;
 /// Entries of the staff log that one page shows.
 pub const STAFF_LOG_LISTED_MAX: i64 = 200;
+/// Entries that are read at once when the log's chain is checked, and how long the door's answer to it is good for: whoever
+/// asks again and again does not have the whole log read each time.
+pub const STAFF_LOG_PAGE: i64 = 500;
+pub const STAFF_LOG_CHECK_KEPT_S: i64 = 10;
+/// A page that reads the same again and again has read it once, for so long; and how many such reads are remembered.
+pub const READS_TOGETHER_S: i64 = 300;
+pub const READS_REMEMBERED: usize = 10_000;
 /// Accounts listed at once; an office has dozens.
 pub const STAFF_LISTED_MAX: i64 = 1_000;
 

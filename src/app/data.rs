@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::config::{BackupAt, Data};
 use crate::domain::time::Clock;
-use crate::identity::{BindingError, bind_keyring, has_keyring};
+use crate::identity::staff::begin_chain;
+use crate::identity::{BindingError, StaffError, bind_keyring, check_keyring, has_keyring};
 use crate::opening::prepare;
 use crate::store::{BackupTo, Bounds, Db, FolderKind, FolderLock, FolderLockError, StoreError};
 use crate::telemetry::stage;
@@ -28,6 +29,8 @@ pub enum OpenError {
     NoKeyring { data: String, keyring: PathBuf },
     #[error(transparent)]
     Binding(#[from] BindingError),
+    #[error("the staff log can not be chained: {0}")]
+    Log(#[from] StaffError),
 }
 
 /// The data, open. SQLite's folder stays locked as long as this lives.
@@ -46,10 +49,7 @@ impl OpenData {
             None => Some(FolderLock::take(FolderKind::Data, &data.dir, holder)?),
             Some(_) => None,
         };
-        let keys = match &data.keyring {
-            Some(file) => KeySource::File(file.clone()),
-            None => KeySource::from_env(|name| std::env::var(name).ok()),
-        };
+        let keys = keys(data);
         // What is wrong with a keyring is said before the database is touched. That there is none can be right.
         let vault = match Vault::open(&keys, Some(&data.dir)) {
             Err(VaultError::NoKeyring { .. }) => None,
@@ -76,6 +76,7 @@ impl OpenData {
         };
         let vault = Arc::new(vault);
         stage("comparing the keyring with the database", bind_keyring(&db, &vault, now)).await?;
+        stage("chaining the staff log", begin_chain(&db, &vault, now)).await?;
         stage("marking imports that were cut off", prepare::bury_cut_off(&db)).await?;
         Ok(Self { db, vault, _lock: lock })
     }
@@ -86,6 +87,13 @@ fn described(data: &Data) -> String {
     match data.database_url {
         Some(_) => "the database".to_owned(),
         None => format!("the data folder {}", data.dir.display()),
+    }
+}
+
+fn keys(data: &Data) -> KeySource {
+    match &data.keyring {
+        Some(file) => KeySource::File(file.clone()),
+        None => KeySource::from_env(|name| std::env::var(name).ok()),
     }
 }
 
@@ -101,6 +109,10 @@ pub enum ReadError {
     NoDatabase(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Binding(#[from] BindingError),
 }
 
 /// The database for a command that only reads, beside a running server or not: it takes no lock and makes nothing,
@@ -111,4 +123,12 @@ pub async fn open_to_read(data: &Data) -> Result<Db, ReadError> {
         None if data.dir.join("kaipan.db").is_file() => Db::open_sqlite(&data.dir, Clock::system()).await?,
         None => return Err(ReadError::NoDatabase(data.dir.display().to_string())),
     })
+}
+
+/// The same with the keys that sealed it: those that are there, and they must be this database's.
+pub async fn open_to_audit(data: &Data) -> Result<(Db, Vault), ReadError> {
+    let vault = Vault::open(&keys(data), Some(&data.dir))?;
+    let db = open_to_read(data).await?;
+    check_keyring(&db, &vault).await?;
+    Ok((db, vault))
 }

@@ -1,6 +1,7 @@
 //! The command line: one file a command. It turns flags into settings, calls the layers below and says in words what
 //! came of it; no rule of the product lives here.
 
+mod audit;
 mod backup;
 mod demo;
 mod desk;
@@ -29,6 +30,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Check the log of what staff did and read
+    Audit(audit::Arguments),
     /// Look after a backup
     Backup(backup::Arguments),
     /// Play an opening on this machine, with a simulated crowd
@@ -63,6 +66,7 @@ pub fn run() -> ExitCode {
         }
     };
     match cli.command {
+        Command::Audit(arguments) => audit::run(arguments),
         Command::Backup(arguments) => backup::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Migrate(arguments) => migrate::run(arguments),

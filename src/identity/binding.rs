@@ -42,6 +42,12 @@ pub async fn has_keyring(db: &Db) -> Result<bool, StoreError> {
     Ok(!bound(&mut db.read().await?.exec()).await?.is_empty())
 }
 
+/// Refuses another keyring, and adds nothing: for whoever only reads.
+pub async fn check_keyring(db: &Db, vault: &Vault) -> Result<(), BindingError> {
+    vault.check_binding(&bound(&mut db.read().await?.exec()).await?)?;
+    Ok(())
+}
+
 async fn bound(on: &mut Exec<'_>) -> Result<Vec<KeyFingerprint>, StoreError> {
     let stored = fetch_all!(on, (String, Vec<u8>), "SELECT name, print FROM keyring_binding ORDER BY name")?;
     Ok(stored.into_iter().map(|(name, print)| KeyFingerprint { name, print }).collect())

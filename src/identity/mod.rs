@@ -9,7 +9,7 @@ mod binding;
 mod throttle;
 mod upkeep;
 
-pub use binding::{BindingError, bind_keyring, has_keyring};
+pub use binding::{BindingError, bind_keyring, check_keyring, has_keyring};
 pub use buyers::{BuyerError, BuyerRates, BuyerSession, Buyers, Devices};
 pub use staff::{Actor, Right, Role, Staff, StaffError, StaffMember};
 pub use throttle::Rate;

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   keyring ─┬─ field keys (one active, older ones only open) ──► AES-256-GCM, bound to table.column and row
-//!            ├─ index key ──► one HMAC-SHA-256 key per purpose ─► blind indexes
+//!            ├─ index key ──► one HMAC-SHA-256 key per purpose ─► blind indexes, the chain of the staff log
 //!            └─ session key ────────────────────────────────────► session tokens, sign-in codes
 //! ```
 //!
@@ -144,6 +144,7 @@ pub struct Vault {
     phone_tail: HmacSha256,
     document: HmacSha256,
     name: HmacSha256,
+    chain: HmacSha256,
     sign_in_code: HmacSha256,
     staff_session: HmacSha256,
     bucket: HmacSha256,
@@ -171,6 +172,7 @@ impl Vault {
             phone_tail: index("index phone tail")?,
             document: index("index document")?,
             name: index("index name")?,
+            chain: index("staff log chain")?,
             sign_in_code: session("sign-in code")?,
             staff_session: session("staff session")?,
             bucket: session("bucket")?,
@@ -199,6 +201,11 @@ impl Vault {
             Purpose::Name => &self.name,
         };
         finish(state, &[value.as_bytes()])
+    }
+
+    /// The hash of a row of the staff log. Keyed by what outlives every rotation: a row's hash never changes.
+    pub fn chain_hash(&self, parts: &[&[u8]]) -> Vec<u8> {
+        finish(&self.chain, parts)
     }
 
     /// The keyed hash under which a short-lived secret is stored; `context` ties it to its row.

@@ -94,6 +94,7 @@ fn routes() -> Vec<(&'static str, &'static str, &'static str, Sent)> {
         ("GET", "/openings/{id}/results.csv", "export", Sent::No),
         ("GET", "/openings/{id}/outbox", "outbox", Sent::No),
         ("GET", "/log", "audit", Sent::No),
+        ("GET", "/log/check", "audit", Sent::No),
         ("POST", "/openings/{id}/rehearsals", "rehearse", Sent::Json(json!({}))),
         ("DELETE", "/openings/{id}/rehearsal", "rehearse", Sent::No),
         ("POST", "/openings/{id}/sessions", "rehearse", Sent::Json(json!({"first": 0, "count": 1}))),

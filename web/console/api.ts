@@ -5,6 +5,7 @@ import type {
   ImportReport,
   LoadRun,
   LoadRuns,
+  LogCheck,
   LogEntry,
   OpeningAdmin,
   OpeningDraft,
@@ -80,6 +81,7 @@ export const resetPassword = (id: string, password: string) =>
 export const LOG_LISTED_MAX = 200;
 export const log = async (opening?: string) =>
   (await call<{ entries: LogEntry[] }>(`/log${query({ opening })}`)).entries;
+export const checkLog = () => call<LogCheck>("/log/check");
 
 // ---- projects and openings ----
 export const listProjects = async () => (await call<{ projects: Project[] }>("/projects")).projects;

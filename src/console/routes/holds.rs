@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::lifecycle::{check_reason, write_log};
+use super::lists::search_shown;
+use super::log_read;
 use crate::console::auth::Who;
 use crate::console::wire::{self, Hold, HoldReason, Holds, NewPayment, PaymentDone, Reason, Refunds};
 use crate::console::{Console, problems};
@@ -52,6 +54,8 @@ pub async fn list(
     let q = find.q.trim();
     holds.retain(|hold| matches(hold, q));
     holds.sort_by_key(|hold| std::cmp::Reverse(hold.seq));
+    let params = if q.is_empty() { json!({}) } else { json!({ "q": search_shown(q) }) };
+    log_read(&console, &who, Some(&id), "HOLDS_READ", params, q).await?;
     Ok(Json(Holds { holds }))
 }
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::log_on;
+use super::{log_on, log_read};
 use crate::console::auth::Who;
 use crate::console::wire::{self, RegistrationLine, Registrations, Units, Unwithhold, Withhold};
 use crate::console::{Console, problems};
@@ -14,7 +14,7 @@ use crate::domain::phone::Phone;
 use crate::domain::text::mask_name;
 use crate::http::{Body, Path, Problem, Query};
 use crate::identity::Right;
-use crate::limits::REGISTRATIONS_LISTED_MAX;
+use crate::limits::{NAME_CHARS_MAX, REGISTRATIONS_LISTED_MAX};
 use crate::opening::cashier::{self, Person};
 use crate::opening::drafts;
 
@@ -72,6 +72,9 @@ async fn set_withheld(
     Ok(Json(Units { units: lines.into_iter().map(wire::unit).collect() }))
 }
 
+/// As long as the codes that people read from a list.
+const SEARCH_TAIL: usize = 8;
+
 #[derive(Deserialize)]
 pub struct Page {
     /// Part of a code or name, or the end of a phone or document number.
@@ -98,11 +101,19 @@ pub async fn registrations(
     let q = page.q.trim();
     let found: Vec<Person> =
         people.into_iter().map(|(_, person)| person).filter(|person| matches(person, q)).collect();
+    let params = if q.is_empty() { json!({}) } else { json!({ "q": search_shown(q) }) };
+    log_read(&console, &who, Some(&id), "ROSTER_READ", params, q).await?;
     let limit = page.limit.unwrap_or(REGISTRATIONS_LISTED_MAX).min(REGISTRATIONS_LISTED_MAX);
     Ok(Json(Registrations {
         total: found.len(),
         registrations: found.into_iter().skip(page.offset).take(limit).map(line).collect(),
     }))
+}
+
+/// What was searched for, as the log has it: of a phone or a document its end.
+pub fn search_shown(q: &str) -> String {
+    let long_number = q.len() > SEARCH_TAIL && q.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if long_number { tail(q) } else { q.chars().take(NAME_CHARS_MAX).collect() }
 }
 
 fn matches(person: &Person, q: &str) -> bool {

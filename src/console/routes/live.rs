@@ -15,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use utoipa::ToSchema;
 
 use super::holds::with_people;
+use super::log_read;
 use crate::console::Console;
 use crate::console::auth::Who;
 use crate::console::wire::{Minute, Summary};
@@ -141,6 +142,15 @@ pub async fn summary(
         claims.iter().filter(|claim| claim.state == ClaimState::Held).cloned().collect();
     due.sort_by_key(|claim| claim.deadline_at);
     due.truncate(HOLDS_ABOUT_TO_LAPSE);
+    // Names are for those who may see people; everybody else gets the masked one.
+    let names = who.may(Right::People).is_ok() || who.may(Right::Cashier).is_ok();
+    let holds_about_to_lapse = if names && !due.is_empty() {
+        // The page asks every second: one entry says that it is open.
+        log_read(&console, &who, Some(&id), "HOLDS_READ", json!({}), "").await?;
+        with_people(&console, &live, due).await?
+    } else {
+        Vec::new()
+    };
     let price = |claim: &Arc<Claim>| live.facts.unit(claim.unit).map_or(0, |unit| unit.total.0);
     Ok(Json(Summary {
         now_ms: live.now().ms(),
@@ -157,12 +167,7 @@ pub async fn summary(
         picks: live.stats.picks(),
         refusals: live.stats.refusals().into_iter().collect(),
         per_minute: per_minute(&live, &claims),
-        // Names are for those who may see people; everybody else gets the masked one.
-        holds_about_to_lapse: if who.may(Right::People).is_ok() || who.may(Right::Cashier).is_ok() {
-            with_people(&console, &live, due).await?
-        } else {
-            Vec::new()
-        },
+        holds_about_to_lapse,
     }))
 }
 

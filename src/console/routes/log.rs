@@ -3,9 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::log_read;
 use crate::console::auth::Who;
 use crate::console::{Console, problems};
 use crate::domain::ids::OpeningId;
@@ -55,11 +56,16 @@ pub async fn outbox(
         code: message.message.code().map(str::to_owned),
         created_ms: message.created_at.ms(),
     });
+    let looked_for = phone.as_ref().map_or("", |phone| phone.as_str());
+    let params = phone.as_ref().map_or_else(|| json!({}), |phone| json!({ "phone": phone.masked() }));
+    log_read(&console, &who, Some(&id), "OUTBOX_READ", params, looked_for).await?;
     Ok(Json(Messages { messages: messages.collect() }))
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Entry {
+    /// Its place in the chain.
+    row: Option<i64>,
     at_ms: i64,
     staff: String,
     action: String,
@@ -89,11 +95,41 @@ pub async fn entries(
     who.may(Right::Audit)?;
     let logged = console.0.staff.log(of.opening.as_ref()).await.map_err(problems::staff)?;
     let entries = logged.into_iter().map(|entry| Entry {
+        row: entry.seq,
         at_ms: entry.at.ms(),
         staff: entry.staff,
         action: entry.action,
         object: entry.object,
         params: entry.params,
     });
+    // Reasons may name somebody.
+    log_read(&console, &who, of.opening.as_ref(), "LOG_READ", json!({}), "").await?;
     Ok(Json(Entries { entries: entries.collect() }))
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Chain {
+    /// Every row up to this one is as it was written.
+    rows: i64,
+    /// Of the last of them, in hexadecimal: to be written down elsewhere.
+    hash: Option<String>,
+    wrong: Option<WrongRow>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WrongRow {
+    row: Option<i64>,
+    fault: &'static str,
+}
+
+/// Checks the chain of the staff log from its first row.
+#[utoipa::path(get, path = "/api/v1/log/check", responses((status = 200, body = Chain)))]
+pub async fn check(State(console): State<Console>, who: Who) -> Result<Json<Chain>, Problem> {
+    who.may(Right::Audit)?;
+    let checked = console.0.staff.check_log(console.now()).await.map_err(problems::staff)?;
+    Ok(Json(Chain {
+        rows: checked.rows,
+        hash: checked.hash.map(hex::encode),
+        wrong: checked.wrong.map(|wrong| WrongRow { row: wrong.seq, fault: wrong.fault.as_str() }),
+    }))
 }

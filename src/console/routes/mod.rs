@@ -85,6 +85,7 @@ fn api() -> OpenApiRouter<Console> {
         .routes(routes!(status::show))
         .routes(routes!(log::outbox))
         .routes(routes!(log::entries))
+        .routes(routes!(log::check))
 }
 
 /// The door's API. Pages and health are mounted around it.
@@ -122,4 +123,19 @@ async fn log_on(
 ) -> Result<(), Problem> {
     let tx = tx.db().ok_or_else(|| problems::store(StoreError::Corrupt("no database".to_owned())))?;
     log(console, tx, &who.actor(), Some(opening), action, opening.as_str(), params).await
+}
+
+/// Logs that somebody is about to be shown what is personal; `looked_for` tells one such read from another.
+async fn log_read(
+    console: &Console,
+    who: &Who,
+    opening: Option<&OpeningId>,
+    action: &'static str,
+    params: serde_json::Value,
+    looked_for: &str,
+) -> Result<(), Problem> {
+    let object = opening.map_or("staff_log", |opening| opening.as_str());
+    let entry = LogEntry { opening, action, object, params };
+    let logged = console.0.staff.log_read(&who.actor(), &entry, looked_for, console.now()).await;
+    logged.map_err(problems::staff)
 }

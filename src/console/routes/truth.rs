@@ -4,7 +4,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
+use super::lifecycle::write_log;
 use super::openings::read;
 use crate::console::Console;
 use crate::console::auth::Who;
@@ -23,6 +25,7 @@ pub async fn truth(
 ) -> Result<Response, Problem> {
     who.may(Right::Audit)?;
     read(&console, &id).await?;
+    write_log(&console, &who, &id, "TRUTH_EXPORTED", id.as_str(), json!({})).await?;
     let dump = Dump::new(console.0.db.clone(), id);
     // One piece at a time, made when the one before has been taken: a slow reader costs one page of memory.
     let pieces = futures_util::stream::try_unfold(dump, |mut dump| async move {

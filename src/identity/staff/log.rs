@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use crate::domain::ids::{OpeningId, OrgId, RowId, StaffId};
+use crate::domain::ids::{OpeningId, RowId, StaffId};
 use crate::domain::time::Micros;
 use crate::limits::STAFF_LOG_LISTED_MAX;
-use crate::store::{Tx, execute, fetch_all};
+use crate::store::{Tx, fetch_all};
 use crate::vault::{Field, Vault};
 
+use super::chain::{Content, append};
 use super::{Staff, StaffError};
 
 /// Who acts.
@@ -58,6 +59,8 @@ pub struct LogEntry<'a> {
 /// One entry as the console lists it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoggedAction {
+    /// Its place in the chain; one without is not of it.
+    pub seq: Option<i64>,
     pub at: Micros,
     pub staff: String,
     pub action: String,
@@ -65,7 +68,8 @@ pub struct LoggedAction {
     pub params: Value,
 }
 
-/// Writes an entry on the transaction that does what it says.
+/// Writes an entry on the transaction that does what it says, as its last statement: from here on whoever else writes the log
+/// waits for the commit.
 pub async fn log_staff_action(
     tx: &mut Tx,
     vault: &Vault,
@@ -74,24 +78,20 @@ pub async fn log_staff_action(
     now: Micros,
 ) -> Result<(), StaffError> {
     let id = RowId::generate();
-    execute!(
-        tx,
-        "INSERT INTO staff_log (id, org_id, opening_id, staff_id, staff, action, object, params_sealed, at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        &id,
-        OrgId::default_org(),
-        entry.opening,
-        by.id(),
-        by.label(),
-        entry.action,
-        entry.object,
-        vault.seal(Field::StaffLogParams, id.as_str(), &entry.params.to_string())?,
-        now
-    )?;
-    Ok(())
+    let row = Content {
+        params_sealed: vault.seal(Field::StaffLogParams, id.as_str(), &entry.params.to_string())?,
+        id,
+        opening_id: entry.opening.cloned(),
+        staff_id: by.id().cloned(),
+        staff: by.label().to_owned(),
+        action: entry.action.to_owned(),
+        object: entry.object.to_owned(),
+        at: now,
+    };
+    append(tx, vault, &row).await
 }
 
-type LogRow = (RowId, Micros, String, String, String, Vec<u8>);
+type LogRow = (RowId, Option<i64>, Micros, String, String, String, Vec<u8>);
 
 impl Staff {
     /// The newest entries, of one opening or of all, at most [`STAFF_LOG_LISTED_MAX`].
@@ -101,23 +101,23 @@ impl Staff {
             None => fetch_all!(
                 read,
                 LogRow,
-                "SELECT id, at, staff, action, object, params_sealed FROM staff_log
+                "SELECT id, seq, at, staff, action, object, params_sealed FROM staff_log
                  ORDER BY at DESC, id DESC LIMIT $1",
                 STAFF_LOG_LISTED_MAX
             )?,
             Some(opening) => fetch_all!(
                 read,
                 LogRow,
-                "SELECT id, at, staff, action, object, params_sealed FROM staff_log
+                "SELECT id, seq, at, staff, action, object, params_sealed FROM staff_log
                  WHERE opening_id = $1 ORDER BY at DESC, id DESC LIMIT $2",
                 opening,
                 STAFF_LOG_LISTED_MAX
             )?,
         };
-        let read_back = |(id, at, staff, action, object, params): LogRow| {
+        let read_back = |(id, seq, at, staff, action, object, params): LogRow| {
             let params = self.inner.vault.open_text(Field::StaffLogParams, id.as_str(), &params)?;
             let params = serde_json::from_str(&params).map_err(|_| StaffError::Corrupt)?;
-            Ok(LoggedAction { at, staff, action, object, params })
+            Ok(LoggedAction { seq, at, staff, action, object, params })
         };
         rows.into_iter().map(read_back).collect()
     }

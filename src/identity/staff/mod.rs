@@ -6,8 +6,10 @@
 //! What this module must not know: openings, buyers, HTTP.
 
 mod account;
+mod chain;
 mod log;
 mod password;
+mod reads;
 mod role;
 mod session;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use dashmap::DashSet;
 
 use crate::cluster::Link;
 use crate::domain::ids::StaffId;
+use crate::domain::time::Micros;
 use crate::limits;
 use crate::store::{Db, StoreError};
 use crate::vault::{Vault, VaultError};
@@ -30,6 +33,7 @@ use password::Passwords;
 use session::Cached;
 
 pub use account::{NewStaff, StaffChange};
+pub use chain::{Checked, Fault, Known, Wrong, begin_chain, check_chain, row_of};
 pub use log::{Actor, LogEntry, LoggedAction, log_staff_action};
 pub use password::generate as generate_password;
 pub use role::{Right, Role};
@@ -146,6 +150,9 @@ struct Inner {
     /// Where an account has logged in before. From there it is not slowed by what strangers do to it elsewhere, so
     /// nobody can keep its owner out.
     familiar: DashSet<(String, IpAddr)>,
+    reads: reads::Reads,
+    /// The last check of the log's chain; held while one runs, so that there is one at a time.
+    checked: tokio::sync::Mutex<Option<(Micros, Checked)>>,
     /// What the gateways know together.
     shared: Option<Shared>,
 }
@@ -177,6 +184,8 @@ impl Staff {
                 limits::LOGIN_ACCOUNT_TRY_EVERY_MS,
             ),
             familiar: DashSet::new(),
+            reads: reads::Reads::default(),
+            checked: tokio::sync::Mutex::default(),
             shared,
         };
         Ok(Self { inner: Arc::new(inner) })

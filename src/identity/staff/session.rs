@@ -223,6 +223,7 @@ impl Staff {
         inner.tries.sweep(now);
         inner.address_tries.sweep(now);
         inner.account_tries.sweep(now);
+        inner.reads.sweep(now);
         let fresh = |cached: &Cached| now.since(cached.checked_at) < Micros::from_secs(STAFF_CACHE_S);
         inner.cache.retain(|_, cached| fresh(cached));
         let mut tx = inner.db.begin(Priority::Bulk).await?;

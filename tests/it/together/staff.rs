@@ -1,4 +1,4 @@
-//! Staff over two gateways: sessions, and what ends them (CO-5, OP-85).
+//! Staff over two gateways: sessions, and what ends them (CO-5, OP-85); the one log that both write (CO-6).
 
 use std::time::Duration;
 
@@ -64,4 +64,29 @@ async fn postgres_a_session_of_staff_lives_and_ends_at_both() {
     log_in(&two.b, "disabled", usual).await.refused(401, "LOGIN_FAILED");
     log_in(&two.b, "reset", usual).await.refused(401, "LOGIN_FAILED");
     log_in(&two.b, "reset", "another long password").await.ok();
+}
+
+/// What is done at both at the same time makes one chain without a gap.
+///
+/// Mutation that turned it red: the head read and not taken by the transaction that writes a row.
+#[tokio::test]
+async fn postgres_co_6_two_gateways_write_one_chain() {
+    let two = Two::start(false).await;
+    let boss = admin(&two.a).await;
+    let doors = [boss.clone(), at(&two.b, &boss)];
+    let work = (0..60).map(|n| {
+        let door = doors[n % 2].clone();
+        tokio::spawn(async move {
+            door.post("/api/v1/projects", json!({"name": format!("项目 {n}")})).await.ok()
+        })
+    });
+    for done in work.collect::<Vec<_>>() {
+        done.await.unwrap();
+    }
+    for door in &doors {
+        let checked = door.get("/api/v1/log/check").await.ok();
+        // The admin's account, the log-in, and the projects.
+        assert_eq!((&checked["rows"], &checked["wrong"]), (&json!(62), &json!(null)), "{checked}");
+    }
+    assert_eq!(two.home.run(&["audit", "check"]).await.status.code(), Some(0));
 }

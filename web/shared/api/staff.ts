@@ -172,7 +172,16 @@ export interface OutboxMessage {
   created_ms: number;
 }
 
+/** Whether the staff log's chain holds: sound up to `rows`, and what is wrong with the next. */
+export interface LogCheck {
+  rows: number;
+  hash: string | null;
+  wrong: { row: number | null; fault: string } | null;
+}
+
 export interface LogEntry {
+  /** Its number in the chain; null for one that is not of it. */
+  row: number | null;
   at_ms: number;
   staff: string;
   action: string;
