@@ -36,6 +36,9 @@ pub mod messaging;
 /// L2b · What each gateway says of itself, and what is wrong with it. Nothing decides by it.
 pub mod status;
 
+/// L2b · WeChat: sign-in, tokens, codes, messages. Knows no opening and no buyer.
+pub mod wechat;
+
 /// L3 · Staff and their rights; buyers' sign-in, sessions and devices.
 pub mod identity;
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Query, Request, State};
@@ -33,6 +34,8 @@ pub enum Fault {
     Body(String),
     /// 200 and so many bytes that are no answer.
     Bytes(usize),
+    /// The right answer, so many milliseconds late.
+    Late(u64),
     /// No answer, and the connection stays.
     Hang,
     /// The connection ends before an answer.
@@ -112,7 +115,11 @@ pub async fn attend(State(desk): State<Desk>, request: Request, next: Next) -> R
         body: String::from_utf8_lossy(&bytes).into_owned(),
         errcode: None,
     };
-    let Some(fault) = desk.fault(&call.path) else {
+    let fault = desk.fault(&call.path);
+    if let Some(Fault::Late(ms)) = fault {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+    let Some(fault) = fault.filter(|fault| !matches!(fault, Fault::Late(_))) else {
         let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
         call.errcode = Some(response.extensions().get::<Judged>().map_or(0, |judged| judged.0));
         desk.write_down(call);
@@ -134,7 +141,7 @@ async fn fail(fault: Fault) -> Response {
         }
         Fault::Body(text) => text.into_response(),
         Fault::Bytes(count) => vec![b'x'; count.min(FAULT_BYTES_MAX)].into_response(),
-        Fault::Hang => std::future::pending().await,
+        Fault::Late(_) | Fault::Hang => std::future::pending().await,
         Fault::Close => {
             let mut response = StatusCode::OK.into_response();
             response.extensions_mut().insert(Cut);

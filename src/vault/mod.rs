@@ -44,6 +44,9 @@ pub enum Field {
     StaffName,
     StaffLogParams,
     BuyerSessionLabel,
+    WechatToken,
+    WechatOpenid,
+    WechatSignInOpenid,
 }
 
 impl Field {
@@ -62,6 +65,9 @@ impl Field {
             Field::StaffName => "staff.name",
             Field::StaffLogParams => "staff_log.params",
             Field::BuyerSessionLabel => "buyer_session.label",
+            Field::WechatToken => "wechat_token.value",
+            Field::WechatOpenid => "wechat_account.openid",
+            Field::WechatSignInOpenid => "wechat_sign_in.openid",
         }
     }
 }

@@ -45,3 +45,4 @@ mod staff;
 mod status;
 mod tap;
 mod together;
+mod wechat;

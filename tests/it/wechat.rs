@@ -1,0 +1,3 @@
+//! WeChat, played by `fakes/`: one token for all gateways.
+
+mod tokens;
