@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Books, Database, Home, Plan, Sale, Server, admin, draft, roster, staff};
+use crate::harness::{
+    Api, Books, Database, Home, Plan, Sale, Server, admin, draft, refused, roster, staff, told,
+};
 
 /// Makes a rehearsal of the sale; its id.
 async fn rehearse(sale: &Sale, body: Value) -> Value {
@@ -304,4 +306,71 @@ async fn op_38_a_rehearsal_is_made_by_a_command() {
     let log = admin.get(&format!("/api/v1/log?opening={}", sale.opening)).await.ok();
     let newest = &log["entries"][0];
     assert_eq!((&newest["action"], &newest["staff"]), (&json!("REHEARSAL_CREATED"), &json!("command line")));
+}
+
+/// OP-38: a command clears what is over, or the one that is named, and leaves the sale and its openings alone. What it did
+/// stands in the log; the journal stays. On Postgres the server that runs beside it lets the rehearsal go.
+///
+/// Mutation that turned it red: `finished` that takes every rehearsal.
+#[rstest]
+#[case::sqlite(Database::Sqlite)]
+#[case::postgres(Database::Postgres)]
+#[tokio::test]
+async fn op_38_rehearsals_are_cleared_by_a_command(#[case] database: Database) {
+    let home = Home::new(database).await;
+    let server = home.serve().await;
+    let sale = Sale::publish(&server, &Plan { starts_in_ms: 3_600_000, ..Plan::default() }).await;
+    let over = rehearse(&sale, json!({"buyers": 2, "start_in_s": 1, "open_for_s": 1})).await;
+    let due = rehearse(&sale, json!({"buyers": 2, "start_in_s": 600})).await;
+    let id = |opening: &Value| opening["id"].as_str().unwrap().to_owned();
+    let closed = async {
+        while server.buyers().get(&path(&over, "")).await.ok()["phase"] != "closed" {
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), closed).await.expect("it closes");
+    let beside = match database {
+        Database::Postgres => Some(server),
+        Database::Sqlite => {
+            let why = refused(&home.run(&["opening", "clear-rehearsals"]).await);
+            assert!(why.contains("in use by kaipan serve"), "{why}");
+            assert!(server.stop().await.success());
+            None
+        }
+    };
+
+    let clear = async |more: &[&str]| home.run(&[&["opening", "clear-rehearsals"], more].concat()).await;
+    assert_eq!(told(&clear(&[]).await), format!("cleared {}\t演练 · 首开\n", id(&over)));
+    assert!(told(&clear(&[]).await).starts_with("no rehearsal is over"));
+    let listed = told(&home.run(&["opening", "list"]).await);
+    let lists = |opening: &str| listed.contains(opening);
+    assert_eq!((lists(&id(&over)), lists(&id(&due)), lists(&sale.opening)), (false, true, true), "{listed}");
+    let why = refused(&clear(&["--opening", &sale.opening]).await);
+    assert_eq!(why, "kaipan: the opening is not a rehearsal\n");
+    let nowhere = refused(&clear(&["--opening", "01JZZZZZZZZZZZZZZZZZZZZZZZ"]).await);
+    assert!(nowhere.contains("there is no opening 01JZZZZZZZZZZZZZZZZZZZZZZZ"), "{nowhere}");
+    assert!(told(&clear(&["--opening", &id(&due)]).await).contains(&id(&due)));
+
+    let server = match beside {
+        Some(server) => server,
+        None => home.serve().await,
+    };
+    let gone = async {
+        while server.buyers().get(&path(&due, "")).await.status != 404 {
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), gone).await.expect("no server serves it");
+    server.buyers().get(&path(&over, "")).await.refused(404, "NOT_FOUND");
+    server.buyers().get(&sale.path("")).await.ok();
+    let admin = admin(&server).await;
+    for opening in [&over, &due] {
+        let log = admin.get(&format!("/api/v1/log?opening={}", id(opening))).await.ok();
+        let newest = &log["entries"][0];
+        assert_eq!(
+            (&newest["action"], &newest["staff"]),
+            (&json!("REHEARSAL_CLEARED"), &json!("command line"))
+        );
+        assert_eq!(Books::read(&home, &id(opening)).await.faults(), Vec::<String>::new());
+    }
 }

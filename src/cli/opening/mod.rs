@@ -46,6 +46,8 @@ enum What {
     Unpublish(OnOpening),
     /// Copy an opening's homes, simulate its buyers, and publish the copy to start soon
     Rehearse(rehearse::Arguments),
+    /// End rehearsals that are over, or a certain one, and take them out of every list; their journals stay
+    ClearRehearsals(rehearse::Clear),
     /// Print every claim and every journal entry of an opening; it may be running
     Dump(dump::Arguments),
 }
@@ -81,6 +83,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             What::Publish(on) => lists::publish(on).await,
             What::Unpublish(on) => lists::unpublish(on).await,
             What::Rehearse(arguments) => rehearse::run(arguments).await,
+            What::ClearRehearsals(clear) => rehearse::clear(clear).await,
             What::Dump(arguments) => dump::run(arguments).await,
         }
     })

@@ -121,6 +121,21 @@ impl Rehearser<'_> {
         Ok(tx.commit().await?)
     }
 
+    /// Rehearsals whose time is over and that nobody has cleared, oldest first.
+    pub async fn finished(&self) -> Result<Vec<OpeningId>, StoreError> {
+        let mut read = self.db.read().await?;
+        let ids = fetch_all!(
+            read,
+            (OpeningId,),
+            "SELECT o.id FROM opening o JOIN opening_head h ON h.opening_id = o.id
+             WHERE o.rehearsal
+                 AND (h.phase = 'closed' OR (h.phase IN ('published', 'armed', 'live') AND h.end_at <= $1))
+             ORDER BY o.created_at, o.id",
+            self.clock.wall()
+        )?;
+        Ok(ids.into_iter().map(|(id,)| id).collect())
+    }
+
     async fn read(&self, source: &OpeningId) -> Result<(Overview, Vec<Line>), RehearseError> {
         let mut read = self.db.read().await?;
         let overview = drafts::overview(&mut read, source).await?.ok_or(RehearseError::SourceUnknown)?;
