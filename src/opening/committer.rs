@@ -188,6 +188,11 @@ impl Live {
                         together.refused(pick);
                     }
                 }
+                Answer::Yes(claim) if claim.unit != pick.unit => {
+                    if let Some(together) = &self.together {
+                        together.refused(pick);
+                    }
+                }
                 Answer::Yes(_) => self.stats.granted(),
                 Answer::InProgress | Answer::Unknown => {}
             }

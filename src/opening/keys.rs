@@ -97,6 +97,10 @@ impl Keys {
         // Decided already, by the journal: a refusal that was on its way must not take a grant back.
         if let State::Deciding(waiting) = &mut entry.state {
             let waiting = std::mem::take(waiting);
+            // Another gateway used it for another unit, before: it belongs to that one.
+            if let Answer::Yes(claim) = answer {
+                entry.unit = claim.unit;
+            }
             entry.state = State::Decided(answer.clone());
             tell(waiting, answer);
         }

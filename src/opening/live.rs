@@ -105,6 +105,15 @@ pub enum PickError {
     SetBack,
 }
 
+/// A key that another gateway used for another unit is known to gate 3 alone, which answers with what it was granted: the
+/// truth for who asks, and not what this pick is about.
+fn about(unit: UnitOrd, answer: Answer) -> Result<Answer, PickError> {
+    match answer {
+        Answer::Yes(claim) if claim.unit != unit => Err(PickError::KeyReused),
+        answer => Ok(answer),
+    }
+}
+
 /// What gate 1 says.
 pub(super) enum Decision {
     No(Refusal),
@@ -235,16 +244,16 @@ impl Live {
             Known::Busy => Tried::Decided(Err(PickError::Busy)),
             Known::Fresh(answer) if matches!(looked, Some(Decision::Wait)) => {
                 let undecided = Undecided::new(Arc::clone(&self.keys), who, key.clone());
-                Tried::Waiting(Waiting::again(undecided, unit, arrived, answer))
+                Tried::Waiting(Waiting::again(unit, undecided, arrived, answer))
             }
-            Known::Fresh(answer) | Known::Deciding(answer) => Tried::Waiting(Waiting::told(answer)),
+            Known::Fresh(answer) | Known::Deciding(answer) => Tried::Waiting(Waiting::told(unit, answer)),
         }
     }
 
     /// The end of a pick that could not be decided at once.
     pub async fn decided(&self, waiting: Waiting) -> Result<Answer, PickError> {
-        let Waiting { mut answer, again } = waiting;
-        if let Some((undecided, unit, arrived)) = again {
+        let Waiting { unit, mut answer, again } = waiting;
+        if let Some((undecided, arrived)) = again {
             match self.decide(undecided.who, unit, &undecided.key, arrived).await {
                 Decision::No(refusal) => {
                     // The journal may have told of a grant meanwhile: what was said first is heard below.
@@ -252,12 +261,12 @@ impl Live {
                     self.stats.refused(refusal);
                 }
                 // Or granted meanwhile, says the journal.
-                Decision::Wait => return Ok(answer.try_recv().unwrap_or(Answer::InProgress)),
+                Decision::Wait => return about(unit, answer.try_recv().unwrap_or(Answer::InProgress)),
                 Decision::Busy => return Err(PickError::Busy),
                 Decision::Queued => undecided.leave_to_committer(),
             }
         }
-        Ok(self.wait(answer).await)
+        about(unit, self.wait(answer).await)
     }
 
     /// What became of a key: its claim, its refusal, or a tombstone and then no. Never a second pick.
@@ -295,7 +304,7 @@ impl Live {
     pub async fn pick_again(&self, who: RegOrd, unit: UnitOrd, key: Key) -> Result<Answer, PickError> {
         match self.pick(who, unit, key.clone()).await? {
             Answer::No(refusal) if !self.ledger.is_embedded() => {
-                self.refuse_for_good(who, key, refusal).await
+                about(unit, self.refuse_for_good(who, key, refusal).await?)
             }
             answer => Ok(answer),
         }

@@ -20,24 +20,25 @@ pub enum Tried {
 /// A pick that is not decided yet. Dropped, it was never tapped, unless the committer has it.
 #[must_use]
 pub struct Waiting {
+    pub(super) unit: UnitOrd,
     pub(super) answer: oneshot::Receiver<Answer>,
     /// It met somebody's pending word, and is looked at again when that settles.
-    pub(super) again: Option<(Undecided, UnitOrd, Micros)>,
+    pub(super) again: Option<(Undecided, Micros)>,
 }
 
 impl Waiting {
     /// The committer has it, or another call decides it.
-    pub(super) fn told(answer: oneshot::Receiver<Answer>) -> Self {
-        Self { answer, again: None }
+    pub(super) fn told(unit: UnitOrd, answer: oneshot::Receiver<Answer>) -> Self {
+        Self { unit, answer, again: None }
     }
 
     pub(super) fn again(
-        undecided: Undecided,
         unit: UnitOrd,
+        undecided: Undecided,
         arrived: Micros,
         answer: oneshot::Receiver<Answer>,
     ) -> Self {
-        Self { answer, again: Some((undecided, unit, arrived)) }
+        Self { unit, answer, again: Some((undecided, arrived)) }
     }
 }
 

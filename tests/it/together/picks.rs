@@ -81,6 +81,64 @@ async fn a_tap_repeated_at_the_other_is_the_same_tap(#[case] with_redis: bool) {
     is_sound(&two, &sale).await;
 }
 
+/// OP-82: a key is one tap at one home. Used for two homes at two gateways, at the same moment or before the other has heard of it, it
+/// gets one of them; the other pick is refused as a reused key and leaves its home to everybody.
+///
+/// Mutations that turned it red: the claim of whatever unit taken for the answer (`about`); a key that stays with the unit of the
+/// pick that lost (`Keys::settle`); that pick's word left in Redis, which then keeps others from its home for two seconds.
+#[rstest]
+#[case::postgres(false)]
+#[case::postgres_and_redis(true)]
+#[tokio::test]
+async fn op_82_a_key_for_two_homes_at_two_gateways_gets_one(#[case] with_redis: bool) {
+    const ROUNDS: u64 = 20;
+    let two = Two::start(with_redis).await;
+    let sale = two
+        .live_sale(&Plan { homes: 2 * ROUNDS as usize, homes_each: 2 * ROUNDS as u32, ..Plan::default() })
+        .await;
+    let here = sale.buyer(0).await;
+    let there = here.at(&two.b);
+    let in_progress = AtomicU64::new(0);
+    // The claim's unit, or that the key was used.
+    let pick = async |buyer: &Buyer, key: &str, unit: u64| loop {
+        let reply = buyer.api.post(&sale.path("/picks"), json!({"key": key, "unit": unit})).await;
+        if reply.status == 409 {
+            reply.refused(409, "KEY_REUSED");
+            return None;
+        }
+        let answer = reply.ok();
+        match answer["answer"].as_str() {
+            Some("yes") => return Some(answer["claim"]["unit"].as_u64().unwrap()),
+            Some("in_progress") => drop(in_progress.fetch_add(1, Ordering::Relaxed)),
+            _ => panic!("{answer}"),
+        }
+    };
+    for round in 0..ROUNDS {
+        let (key, one, other) = (format!("one-key-two-homes-{round}"), 2 * round, 2 * round + 1);
+        let got = match round % 2 {
+            0 => <[_; 2]>::from(tokio::join!(pick(&here, &key, one), pick(&there, &key, other))),
+            _ => [pick(&here, &key, one).await, pick(&there, &key, other).await],
+        };
+        let (won, lost) = match got {
+            [Some(unit), None] if unit == one => (one, other),
+            [None, Some(unit)] if unit == other => (other, one),
+            _ => panic!("round {round}: {got:?}"),
+        };
+        for buyer in [&here, &there] {
+            assert_eq!(buyer.ask(&key).await["claim"]["unit"], won);
+            assert_eq!(pick(buyer, &key, won).await, Some(won), "round {round}: the same tap");
+            assert_eq!(pick(buyer, &key, lost).await, None, "round {round}");
+        }
+        // The home that it did not get is free at both.
+        let next = if round % 4 < 2 { &here } else { &there };
+        assert_eq!(pick(next, &format!("another-key-{round}"), lost).await, Some(lost));
+    }
+    assert_eq!(Books::read(&two.home, &sale.opening).await.claims.len() as u64, 2 * ROUNDS);
+    // One or another on a busy machine.
+    assert!(in_progress.load(Ordering::Relaxed) < ROUNDS / 4, "{in_progress:?}");
+    is_sound(&two, &sale).await;
+}
+
 /// OP-85: what stands in Redis and never was in the journal (somebody wrote there, a database came back without its last
 /// commits) costs a pick a second, and no buyer a home.
 ///
