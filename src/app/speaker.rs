@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select_all;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, timeout};
@@ -22,7 +23,9 @@ use crate::limits::{
     GATE3_ALONE_PER_SECOND, STATUS_PERIOD, STATUS_PERIOD_SQLITE, STATUS_SAY_TIMEOUT, STATUS_SILENCE_PERIODS,
 };
 use crate::opening::{Openings, gate2};
-use crate::status::{self, Gate2, Gate2State, OpeningReport, RedisReport, Report, Said, State};
+use crate::status::{
+    self, Gate2, Gate2State, OpeningReport, RedisReport, Report, Said, SentinelsReport, State,
+};
 use crate::store::{Db, StoreError};
 
 pub struct Parts {
@@ -77,10 +80,19 @@ async fn run(parts: Parts, nudge: Arc<Notify>, end: CancellationToken) {
             _ = ticks.tick() => {}
             () = nudge.notified() => {}
             () = voice.parts.drain.begun(), if !voice.said_draining => {}
+            () = turned(&voice.parts.links) => {}
             () = end.cancelled() => break,
         }
     }
     voice.say(Some(State::Gone)).await;
+}
+
+/// Some Redis came or went. Each looks a few times a second at most, so no more often is it told.
+async fn turned(links: &[Link]) {
+    if links.is_empty() {
+        return std::future::pending().await;
+    }
+    select_all(links.iter().map(|link| Box::pin(link.turned()))).await;
 }
 
 /// What one word needs of those before it.
@@ -169,6 +181,7 @@ impl Voice {
             let here = connected.get(id).copied().unwrap_or(0);
             let (mut report, now) = tell(opening, past.get(id), now, here);
             report.gate2 = noticeboard(opening, self.parts.redis_lost);
+            report.gate2.redis = self.parts.openings.link_of(id).map(|link| link.health().at);
             openings.push(report);
             self.past.insert(id.clone(), now);
         }
@@ -226,6 +239,7 @@ fn noticeboard(opening: &Shown, lost: RedisLost) -> Gate2 {
     let reason = standing.reason;
     Gate2 {
         state,
+        redis: None,
         reason: (reason != gate2::Gate2Reason::None).then(|| reason.as_str().to_owned()),
         for_ms: ms(standing.since.elapsed()),
         stream_lag: Some(opening.figures.journal_head - opening.figures.journal_applied),
@@ -241,14 +255,21 @@ fn redis(health: &Health) -> RedisReport {
         reachable: health.reachable,
         for_ms: ms(health.since.elapsed()),
         role: health.reachable.then(|| "master".to_owned()),
+        master: said(&health.master),
         version: said(&health.version),
         replicas: health.replicas,
+        sentinels: health.sentinels.as_ref().map(|seen| SentinelsReport {
+            named: seen.named,
+            reachable: seen.reachable,
+            known: seen.known,
+            refusal: seen.refusal.clone(),
+        }),
         run_id: said(&health.run_id),
         round_trip_us: health
             .reachable
             .then(|| i64::try_from(health.round_trip.as_micros()).unwrap_or(i64::MAX)),
         eviction: said(&health.eviction),
-        reason: said(&health.reason),
+        reason: said(&health.reason).filter(|_| !health.connecting),
     }
 }
 

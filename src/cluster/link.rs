@@ -17,10 +17,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::scripts::Script;
+use super::sentinels::{self, Sentinels};
 use crate::config::RedisAt;
 use crate::limits::{REDIS_ANSWER_TIMEOUT, REDIS_CONNECT_TIMEOUT, REDIS_LOOK_PERIOD, REDIS_STREAM_BLOCK_MS};
-
-const SENTINELS_PERIOD: Duration = Duration::from_secs(1);
 
 /// Until the first look has ended.
 const CONNECTING: &str = "connecting";
@@ -45,17 +44,23 @@ pub struct Health {
     /// Its address, without credentials.
     pub at: String,
     pub reachable: bool,
+    /// It was never there, and the first try to connect is not over.
+    pub connecting: bool,
     /// Why not, or what is wrong with it; empty when all is well.
     pub reason: String,
     /// Since when it is reachable, or not.
     pub since: Instant,
-    /// Of the server that answers: another one after a failover or a restart.
+    /// The server that answers: behind Sentinels the master that they name. Empty while there is none.
+    pub master: String,
+    /// Of that server: another one after a failover or a restart.
     pub run_id: String,
     pub version: String,
     pub round_trip: Duration,
     /// `maxmemory-policy`: anything but `noeviction` may drop what it was told.
     pub eviction: String,
     pub replicas: u32,
+    /// None where there are none, or they were not asked yet.
+    pub sentinels: Option<Sentinels>,
 }
 
 /// Cheap to clone; the task ends with the last clone.
@@ -65,6 +70,7 @@ pub struct Link(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     keeper: JoinHandle<()>,
+    sentinels: JoinHandle<()>,
 }
 
 struct Shared {
@@ -74,17 +80,21 @@ struct Shared {
     health: Mutex<Health>,
     /// Somebody found the connection broken.
     broken: Notify,
+    /// It came or went: for the one who tells of it.
+    turned: Notify,
 }
 
 /// A connection to a master.
 pub struct Server {
     connection: MultiplexedConnection,
+    address: String,
     pub run_id: String,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.keeper.abort();
+        self.sentinels.abort();
     }
 }
 
@@ -94,22 +104,29 @@ impl Link {
         let health = Health {
             at: at.to_string(),
             reachable: false,
+            connecting: true,
             reason: CONNECTING.to_owned(),
             since: Instant::now(),
+            master: String::new(),
             run_id: String::new(),
             version: String::new(),
             round_trip: Duration::ZERO,
             eviction: String::new(),
             replicas: 0,
+            sentinels: None,
         };
         let shared = Arc::new(Shared {
             at: at.clone(),
             current: ArcSwapOption::empty(),
             health: Mutex::new(health),
             broken: Notify::new(),
+            turned: Notify::new(),
         });
         let keeper = tokio::spawn(keep(Arc::clone(&shared)));
-        Self(Arc::new(Inner { shared, keeper }))
+        let told = Arc::clone(&shared);
+        let sentinels =
+            tokio::spawn(sentinels::watch(at.clone(), move |said| told.health().sentinels = Some(said)));
+        Self(Arc::new(Inner { shared, keeper, sentinels }))
     }
 
     /// The connection, if there is one now.
@@ -120,6 +137,11 @@ impl Link {
 
     pub fn health(&self) -> Health {
         self.0.shared.health().clone()
+    }
+
+    /// It came or went since this was last asked; one asks.
+    pub async fn turned(&self) {
+        self.0.shared.turned.notified().await;
     }
 
     /// Runs a script on this very connection: what belongs together must not be spread over a failover.
@@ -138,7 +160,9 @@ impl Link {
     /// A connection of its own, for reads that wait.
     pub async fn dedicated(&self) -> Result<MultiplexedConnection, LinkError> {
         let wait = Duration::from_millis(REDIS_STREAM_BLOCK_MS) + REDIS_ANSWER_TIMEOUT;
-        connect(&self.0.shared.at, wait).await.map_err(|error| LinkError::Away(error.to_string().into()))
+        let connected = connect(&self.0.shared.at, wait).await;
+        let (connection, _address) = connected.map_err(|error| LinkError::Away(error.to_string().into()))?;
+        Ok(connection)
     }
 
     /// What an error leaves behind. A broken connection is not used again.
@@ -178,21 +202,27 @@ impl Shared {
     fn say_away(&self, why: &str) {
         let mut health = self.health();
         // Also of one that was never there: a wrong address is found out by this line.
-        if health.reachable || health.reason == CONNECTING {
+        if health.reachable || health.connecting {
             health.since = Instant::now();
+            self.turned.notify_one();
             tracing::warn!(redis = %self.at, why, "Redis is lost");
         }
         health.reachable = false;
+        health.connecting = false;
+        health.master.clear();
         health.reason = why.to_owned();
     }
 
-    fn say_here(&self, look: &Look, round_trip: Duration) {
+    fn say_here(&self, server: &Server, look: &Look, round_trip: Duration) {
         let mut health = self.health();
         if !health.reachable {
             health.since = Instant::now();
-            tracing::info!(redis = %self.at, run_id = look.run_id, "Redis is here");
+            self.turned.notify_one();
+            tracing::info!(redis = %self.at, master = server.address, run_id = look.run_id, "Redis is here");
         }
         health.reachable = true;
+        health.connecting = false;
+        health.master.clone_from(&server.address);
         health.reason = match look.eviction.as_str() {
             "noeviction" => String::new(),
             policy => {
@@ -215,7 +245,7 @@ async fn keep(shared: Arc<Shared>) {
     loop {
         match Box::pin(open(&shared.at)).await {
             Ok((server, look, round_trip)) => {
-                shared.say_here(&look, round_trip);
+                shared.say_here(&server, &look, round_trip);
                 let server = Arc::new(server);
                 shared.current.store(Some(Arc::clone(&server)));
                 watch(&shared, &server).await;
@@ -230,14 +260,15 @@ async fn keep(shared: Arc<Shared>) {
 async fn watch(shared: &Shared, server: &Arc<Server>) {
     let mut sentinels_asked = Instant::now();
     loop {
-        let broken = timeout(REDIS_LOOK_PERIOD, shared.broken.notified()).await.is_ok();
-        if broken || shared.current.load().is_none() {
+        // Woken or not: the word may be an old one, of the connection before.
+        let _woken = timeout(REDIS_LOOK_PERIOD, shared.broken.notified()).await;
+        if !shared.current.load().as_ref().is_some_and(|current| Arc::ptr_eq(current, server)) {
             return;
         }
         let asked = Instant::now();
         match look(&mut server.connection()).await {
             Ok(look) if look.run_id == server.run_id && look.is_master => {
-                shared.say_here(&look, asked.elapsed())
+                shared.say_here(server, &look, asked.elapsed())
             }
             Ok(look) => {
                 let why = if look.is_master { "another server answers" } else { "it is a replica now" };
@@ -247,7 +278,7 @@ async fn watch(shared: &Shared, server: &Arc<Server>) {
         }
         // Behind Sentinels the old master may live on, alone: they know who is the master. Asked less often, because each
         // time takes connections of its own.
-        if shared.at.service.is_some() && sentinels_asked.elapsed() >= SENTINELS_PERIOD {
+        if shared.at.service.is_some() && sentinels_asked.elapsed() >= sentinels::PERIOD {
             sentinels_asked = Instant::now();
             if !is_still_master(&shared.at, server).await {
                 return shared.give_up(server, "the Sentinels name another master");
@@ -257,7 +288,7 @@ async fn watch(shared: &Shared, server: &Arc<Server>) {
 }
 
 async fn open(at: &RedisAt) -> RedisResult<(Server, Look, Duration)> {
-    let mut connection = connect(at, REDIS_ANSWER_TIMEOUT).await?;
+    let (mut connection, address) = connect(at, REDIS_ANSWER_TIMEOUT).await?;
     let asked = Instant::now();
     let look = look(&mut connection).await?;
     if !look.is_master {
@@ -266,10 +297,11 @@ async fn open(at: &RedisAt) -> RedisResult<(Server, Look, Duration)> {
     if look.is_cluster {
         return Err(wrong("it is a node of a Redis Cluster; give each Redis of its own, or Sentinels"));
     }
-    Ok((Server { connection, run_id: look.run_id.clone() }, look, asked.elapsed()))
+    Ok((Server { connection, address, run_id: look.run_id.clone() }, look, asked.elapsed()))
 }
 
-async fn connect(at: &RedisAt, answer_within: Duration) -> RedisResult<MultiplexedConnection> {
+/// A connection, and to which server.
+async fn connect(at: &RedisAt, answer_within: Duration) -> RedisResult<(MultiplexedConnection, String)> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(REDIS_CONNECT_TIMEOUT))
         .set_response_timeout(Some(answer_within));
@@ -278,7 +310,8 @@ async fn connect(at: &RedisAt, answer_within: Duration) -> RedisResult<Multiplex
             None => Client::open(info(at.hosts.first().cloned().unwrap_or_default(), settings(at))?)?,
             Some(_) => sentinels(at)?.async_get_client().await?,
         };
-        client.get_multiplexed_async_connection_with_config(&config).await
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        Ok((connection, client.get_connection_info().addr().to_string()))
     };
     // A Sentinel that took the connection and says nothing has no limit of its own.
     timeout(REDIS_CONNECT_TIMEOUT * 3, connected).await.unwrap_or_else(|_| Err(wrong("no answer in time")))
@@ -311,7 +344,7 @@ async fn is_still_master(at: &RedisAt, server: &Arc<Server>) -> bool {
     }
 }
 
-fn info(host: (String, u16), settings: RedisConnectionInfo) -> RedisResult<ConnectionInfo> {
+pub(super) fn info(host: (String, u16), settings: RedisConnectionInfo) -> RedisResult<ConnectionInfo> {
     Ok(host.into_connection_info()?.set_redis_settings(settings))
 }
 

@@ -9,6 +9,7 @@ mod link;
 #[cfg(test)]
 mod model;
 mod scripts;
+mod sentinels;
 #[cfg(test)]
 pub mod sim;
 #[cfg(test)]
@@ -18,4 +19,5 @@ mod words;
 pub use gate2::{Gate2, Gate2Error};
 pub use limit::Bucket;
 pub use link::{Health, Link, LinkError};
+pub use sentinels::Sentinels;
 pub use words::{News, Noted, Said, Tap, Word};

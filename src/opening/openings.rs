@@ -129,10 +129,14 @@ impl Openings {
     }
 
     /// The opening's Redis: the same at every gateway that names the same ones in the same order.
-    fn redis_of(&self, opening: &OpeningId) -> Option<Between> {
+    pub fn link_of(&self, opening: &OpeningId) -> Option<&Link> {
         let digest = sha2::Sha256::digest(opening.as_str().as_bytes());
         let number = digest.iter().fold(0_usize, |number, byte| number.wrapping_mul(31) + usize::from(*byte));
-        let link = self.0.links.get(number.checked_rem(self.0.links.len())?)?;
+        self.0.links.get(number.checked_rem(self.0.links.len())?)
+    }
+
+    fn redis_of(&self, opening: &OpeningId) -> Option<Between> {
+        let link = self.link_of(opening)?;
         Some(Between { gate: Gate2::new(link.clone(), opening.as_str()), when_lost: self.0.when_lost })
     }
 

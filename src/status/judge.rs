@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::report::{Gate2State, OpeningReport, RedisReport, Report};
+use super::redis;
+use super::report::{Gate2State, OpeningReport, Report};
 use super::rows::{Gateway, OpeningHead, Seen, Standing, State};
 use super::trouble::{Found, Severity, Trouble};
 use crate::domain::time::Micros;
@@ -44,37 +45,10 @@ fn installation(seen: &Seen, found: &mut Vec<Found>) {
     if missing(&seen.database) || reports.iter().any(|report| missing(&report.database)) {
         say(Trouble::StandbyMissing);
     }
-    redis_apart(&reports, found);
+    redis::judge(&alive, found);
 }
 
-/// Whether the gateways reach the same servers, whatever they call them.
-fn redis_apart(reports: &[&Report], found: &mut Vec<Found>) {
-    let places = reports.iter().map(|report| report.redis.len()).max().unwrap_or(0);
-    let mut named_apart = reports.iter().any(|report| report.redis.len() != places);
-    for place in 0..places {
-        let there: Vec<&RedisReport> = reports.iter().filter_map(|report| report.redis.get(place)).collect();
-        let servers = there.iter().filter(|redis| redis.reachable).filter_map(|redis| redis.run_id.as_ref());
-        if distinct(servers) < 2 {
-            continue;
-        }
-        if distinct(there.iter().map(|redis| &redis.address)) > 1 {
-            named_apart = true;
-        } else {
-            let redis = there.first().map(|redis| redis.address.clone());
-            found.push(Found { trouble: Trouble::RedisDiffers, gateway: None, opening: None, redis });
-        }
-    }
-    if named_apart {
-        found.push(Found {
-            trouble: Trouble::RedisSettingsDiffer,
-            gateway: None,
-            opening: None,
-            redis: None,
-        });
-    }
-}
-
-fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> usize {
+pub(super) fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> usize {
     all.collect::<BTreeSet<T>>().len()
 }
 
@@ -117,16 +91,10 @@ fn one_gateway(seen: &Seen, gateway: &Gateway, found: &mut Vec<Found>) {
     if pool.max > 0 && pool.in_use >= pool.max {
         say(Trouble::PoolExhausted { max: pool.max });
     }
-    for redis in &report.redis {
-        for trouble in of_redis(redis) {
-            let (gateway, redis) = (Some(gateway.id.clone()), Some(redis.address.clone()));
-            found.push(Found { trouble, gateway, opening: None, redis });
-        }
-    }
     for opening in &report.openings {
         let head = seen.openings.iter().find(|head| head.id.as_str() == opening.id);
         let settled = head.is_some_and(|head| should_run(head, gateway, seen.now));
-        for trouble in of_opening(opening, head, settled) {
+        for trouble in of_opening(report, opening, head, settled) {
             let (gateway, opening) = (Some(gateway.id.clone()), Some(opening.id.clone()));
             found.push(Found { trouble, gateway, opening, redis: None });
         }
@@ -143,19 +111,13 @@ fn one_gateway(seen: &Seen, gateway: &Gateway, found: &mut Vec<Found>) {
     }
 }
 
-fn of_redis(redis: &RedisReport) -> Vec<Trouble> {
-    let mut all = Vec::new();
-    if !redis.reachable && redis.for_ms >= STATUS_LOST_MS {
-        all.push(Trouble::RedisLost { reason: redis.reason.clone(), for_ms: redis.for_ms });
-    }
-    if let Some(policy) = redis.eviction.as_ref().filter(|policy| *policy != "noeviction") {
-        all.push(Trouble::RedisEvicts { policy: policy.clone() });
-    }
-    all
-}
-
 /// `settled`: the gateway has had the time to do what it does first.
-fn of_opening(opening: &OpeningReport, head: Option<&OpeningHead>, settled: bool) -> Vec<Trouble> {
+fn of_opening(
+    report: &Report,
+    opening: &OpeningReport,
+    head: Option<&OpeningHead>,
+    settled: bool,
+) -> Vec<Trouble> {
     let mut all = Vec::new();
     let late_ms = Micros::from_secs(ARM_BEFORE_S - STATUS_ARMED_LATE_S).ms();
     if settled && !opening.armed && opening.phase != "closed" && opening.starts_in_ms < late_ms {
@@ -178,6 +140,8 @@ fn of_opening(opening: &OpeningReport, head: Option<&OpeningHead>, settled: bool
     match opening.gate2.state {
         Gate2State::Off | Gate2State::Ready => {}
         Gate2State::Lost if for_ms < STATUS_LOST_MS => {}
+        // Told with the Redis.
+        Gate2State::Lost if redis::explains(report, opening) => {}
         Gate2State::Rebuilding => all.push(Trouble::Gate2Rebuilding { reason, for_ms }),
         Gate2State::Lost if opening.gate2.holds_picks => {
             all.push(Trouble::Gate2LostHolding { reason, for_ms })

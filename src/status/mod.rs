@@ -8,6 +8,7 @@
 //! people stand with the command line and the pages; here are values and stable codes. No personal data passes through.
 
 mod judge;
+mod redis;
 mod report;
 mod rows;
 #[cfg(test)]
@@ -15,6 +16,8 @@ mod tests;
 mod trouble;
 
 pub use judge::{is_well, judge};
-pub use report::{Clock, Gate2, Gate2State, OpeningReport, REPORT_VERSION, RedisReport, Report};
+pub use report::{
+    Clock, Gate2, Gate2State, OpeningReport, REPORT_VERSION, RedisReport, Report, SentinelsReport,
+};
 pub use rows::{Gateway, OpeningHead, Said, Seen, Standing, State, forget_old, look, say};
 pub use trouble::{Found, Severity, Trouble};

@@ -1,7 +1,8 @@
-//! How a gateway fares, as it writes it into its row. A newer program may add fields: what is missing has its default, and
+//! How a gateway fares, as it writes it into its row, and as the console and `kaipan status --json` hand it on. A newer program may add fields: what is missing has its default, and
 //! what is not known is passed over, so that gateways of two versions can be looked at together.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::store::DatabaseHealth;
 
@@ -32,7 +33,7 @@ pub struct Clock {
 }
 
 /// One Redis of the settings, as this gateway reaches it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct RedisReport {
     /// Without its password.
@@ -42,20 +43,37 @@ pub struct RedisReport {
     pub for_ms: i64,
     /// `master`: no other is spoken to.
     pub role: Option<String>,
+    /// Its address: behind Sentinels it is another one after a failover. Missing while it is lost.
+    pub master: Option<String>,
     pub version: Option<String>,
     /// Servers that follow it.
     pub replicas: u32,
+    /// Missing where there are none, or nothing is known of them yet.
+    pub sentinels: Option<SentinelsReport>,
     /// Which process it is: another one after a restart or a failover.
     pub run_id: Option<String>,
     pub round_trip_us: Option<i64>,
     /// `maxmemory-policy`.
     pub eviction: Option<String>,
-    /// Why it is not used, as the connection said it.
+    /// Why it is not used, as the connection said it. Missing while the first try is under way.
     pub reason: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct SentinelsReport {
+    /// In the settings.
+    pub named: u32,
+    /// Of these, that answer this gateway.
+    pub reachable: u32,
+    /// That know of each other.
+    pub known: u32,
+    /// Why they could not name another master, as one of them said it.
+    pub refusal: Option<String>,
+}
+
 /// An opening in this process.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct OpeningReport {
     pub id: String,
@@ -88,10 +106,12 @@ pub struct OpeningReport {
 }
 
 /// The opening's noticeboard in Redis, as this gateway has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Gate2 {
     pub state: Gate2State,
+    /// Which Redis of the settings, by its address.
+    pub redis: Option<String>,
     /// Why it is not ready: a stable code.
     pub reason: Option<String>,
     /// How long it has been as it is.
@@ -104,7 +124,7 @@ pub struct Gate2 {
     pub picks_per_s_max: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Gate2State {
     /// No Redis is set.

@@ -21,7 +21,11 @@ fn gateway(id: &str) -> Gateway {
         armed: true,
         starts_in_ms: -1_000,
         epoch: 3,
-        gate2: Gate2 { state: Gate2State::Ready, ..Gate2::default() },
+        gate2: Gate2 {
+            state: Gate2State::Ready,
+            redis: Some("10.0.0.7:6379".to_owned()),
+            ..Gate2::default()
+        },
         ..OpeningReport::default()
     };
     let redis = RedisReport {
@@ -29,6 +33,8 @@ fn gateway(id: &str) -> Gateway {
         reachable: true,
         run_id: Some("one".to_owned()),
         eviction: Some("noeviction".to_owned()),
+        replicas: 1,
+        sentinels: Some(SentinelsReport { named: 3, reachable: 3, known: 3, refusal: None }),
         ..RedisReport::default()
     };
     let database = DatabaseHealth {
@@ -78,6 +84,14 @@ fn report(seen: &mut Seen) -> &mut Report {
     seen.gateways[0].report.as_mut().unwrap()
 }
 
+fn redis(seen: &mut Seen) -> &mut RedisReport {
+    &mut report(seen).redis[0]
+}
+
+fn sentinels(seen: &mut Seen) -> &mut SentinelsReport {
+    redis(seen).sentinels.as_mut().unwrap()
+}
+
 fn opening(seen: &mut Seen) -> &mut OpeningReport {
     &mut report(seen).openings[0]
 }
@@ -109,7 +123,19 @@ fn each_trouble_is_found_where_it_is_and_nothing_else() {
             report(s).redis[0] =
                 RedisReport { reachable: false, for_ms: 1_000, ..report(s).redis[0].clone() };
         }),
-        ("REDIS_EVICTS", Severity::Act, |s| report(s).redis[0].eviction = Some("allkeys-lru".to_owned())),
+        ("REDIS_LOST", Severity::Act, |s| {
+            redis(s).reachable = false;
+            redis(s).reason = Some("Connection refused".to_owned());
+            opening(s).gate2.state = Gate2State::Lost;
+            opening(s).gate2.for_ms = 5_000;
+        }),
+        ("REDIS_EVICTS", Severity::Act, |s| redis(s).eviction = Some("allkeys-lru".to_owned())),
+        ("REDIS_NO_REPLICA", Severity::Act, |s| redis(s).replicas = 0),
+        ("SENTINELS_FEW", Severity::Act, |s| sentinels(s).reachable = 1),
+        ("SENTINELS_FEW", Severity::Act, |s| {
+            *sentinels(s) = SentinelsReport { named: 1, ..SentinelsReport::default() };
+        }),
+        ("SENTINELS_FEW", Severity::Act, |s| sentinels(s).refusal = Some("NOQUORUM".to_owned())),
         ("NOT_SERVED", Severity::Act, |s| report(s).openings.clear()),
         ("NOT_ARMED", Severity::Act, |s| opening(s).armed = false),
         ("CLOCK_REFUSES", Severity::Act, |s| opening(s).clock_refuses = true),
@@ -173,6 +199,11 @@ fn what_is_young_or_over_or_gone_is_no_trouble() {
                 };
             }
         }),
+        ("a Sentinel that is away while a majority answers", |s| sentinels(s).reachable = 2),
+        ("a Redis alone, which nobody watches", |s| {
+            redis(s).sentinels = None;
+            redis(s).replicas = 0;
+        }),
         ("a backup that has everything", |s| report(s).database.backup_behind_ms = Some(0)),
         ("one Redis under two names", |s| report(s).redis[0].address = "redis-1:6379".to_owned()),
         ("a Redis that is being connected to", |s| {
@@ -191,6 +222,39 @@ fn what_is_young_or_over_or_gone_is_no_trouble() {
         change(&mut seen);
         assert_eq!(judge(&seen), [], "{what}");
     }
+}
+
+/// One Redis that dies is one thing to look at, whoever works without it: the gateways are named, the openings counted.
+/// Mutation that turned it red: `redis::explains` always false (nine troubles).
+#[test]
+fn a_dead_redis_is_told_once() {
+    let mut seen = seen();
+    for gateway in &mut seen.gateways {
+        let report = gateway.report.as_mut().unwrap();
+        report.redis[0] = RedisReport {
+            reachable: false,
+            for_ms: 20,
+            reason: Some("Connection refused".to_owned()),
+            ..report.redis[0].clone()
+        };
+        let lost = Gate2 { state: Gate2State::Lost, for_ms: 4_000, ..report.openings[0].gate2.clone() };
+        let lost = Gate2 { picks_per_s_max: Some(2_000), ..lost };
+        let one = OpeningReport { gate2: lost, ..report.openings[0].clone() };
+        report.openings =
+            (0..4).map(|n| OpeningReport { id: format!("{OPENING}{n}"), ..one.clone() }).collect();
+        // In another Redis: it has lost that one for reasons of its own.
+        report.openings[3].gate2.redis = Some("10.0.0.8:6379".to_owned());
+    }
+    seen.openings.clear();
+    let found = judge(&seen);
+    let elsewhere = found.iter().filter(|f| f.trouble.code() == "GATE2_LOST").count();
+    assert_eq!((found.len(), elsewhere), (3, 2), "{found:?}");
+    assert_eq!(found[0].redis.as_deref(), Some("10.0.0.7:6379"));
+    let told = serde_json::json!({
+        "gateways": ["gateway a", "gateway b"], "reason": "Connection refused", "for_ms": 20, "openings": 3,
+        "holds_picks": false, "picks_per_s_max": 2_000,
+    });
+    assert_eq!(found[0].trouble.params(), told);
 }
 
 /// Mutation that turned it red: `Standing::is_alive` true for a silent gateway.

@@ -62,14 +62,32 @@ pub enum Trouble {
         max: u32,
     },
 
-    // Of a Redis, at a gateway.
+    // Of a Redis, at the gateways of these names: told once, however many openings it concerns.
     RedisLost {
+        gateways: Vec<String>,
         reason: Option<String>,
         for_ms: i64,
+        /// Which picks go on to the database without it, so many a second and gateway at most, or wait.
+        openings: usize,
+        holds_picks: bool,
+        picks_per_s_max: Option<u64>,
     },
     /// It may throw keys away.
     RedisEvicts {
+        gateways: Vec<String>,
         policy: String,
+    },
+    /// There are Sentinels, and nobody whom they could name if the master died.
+    RedisNoReplica {
+        gateways: Vec<String>,
+        master: Option<String>,
+    },
+    /// No majority of them answers, or they say themselves that they could not name another master.
+    SentinelsFew {
+        gateways: Vec<String>,
+        reachable: u32,
+        named: u32,
+        refusal: Option<String>,
     },
 
     // Of an opening, at a gateway.
@@ -126,6 +144,8 @@ impl Trouble {
             Self::PoolExhausted { .. } => "POOL_EXHAUSTED",
             Self::RedisLost { .. } => "REDIS_LOST",
             Self::RedisEvicts { .. } => "REDIS_EVICTS",
+            Self::RedisNoReplica { .. } => "REDIS_NO_REPLICA",
+            Self::SentinelsFew { .. } => "SENTINELS_FEW",
             Self::NotServed => "NOT_SERVED",
             Self::NotArmed { .. } => "NOT_ARMED",
             Self::ClockRefuses { .. } => "CLOCK_REFUSES",
@@ -165,10 +185,18 @@ impl Trouble {
             }
             Self::DatabaseSlow { round_trip_us } => json!({ "round_trip_us": round_trip_us }),
             Self::PoolExhausted { max } => json!({ "max": max }),
-            Self::RedisLost { reason, for_ms }
-            | Self::Gate2LostHolding { reason, for_ms }
-            | Self::Gate2Rebuilding { reason, for_ms } => json!({ "reason": reason, "for_ms": for_ms }),
-            Self::RedisEvicts { policy } => json!({ "policy": policy }),
+            Self::RedisLost { gateways, reason, for_ms, openings, holds_picks, picks_per_s_max } => json!({
+                "gateways": gateways, "reason": reason, "for_ms": for_ms, "openings": openings,
+                "holds_picks": holds_picks, "picks_per_s_max": picks_per_s_max,
+            }),
+            Self::Gate2LostHolding { reason, for_ms } | Self::Gate2Rebuilding { reason, for_ms } => {
+                json!({ "reason": reason, "for_ms": for_ms })
+            }
+            Self::RedisEvicts { gateways, policy } => json!({ "gateways": gateways, "policy": policy }),
+            Self::RedisNoReplica { gateways, master } => json!({ "gateways": gateways, "master": master }),
+            Self::SentinelsFew { gateways, reachable, named, refusal } => json!({
+                "gateways": gateways, "reachable": reachable, "named": named, "reason": refusal,
+            }),
             Self::NotArmed { starts_in_ms } => json!({ "starts_in_ms": starts_in_ms }),
             Self::JournalBehind { entries, for_ms } => json!({ "entries": entries, "for_ms": for_ms }),
             Self::EpochBehind { epoch, head } => json!({ "epoch": epoch, "head": head }),

@@ -289,12 +289,18 @@ async fn postgres_op_85_a_redis_is_followed_through_what_befalls_it() {
     let epoch = openings(&well)[0]["epoch"].as_i64().unwrap();
 
     redis.first.call::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
-    let evicts = |seen: &Value| troubles(seen) == ["REDIS_EVICTS"; 2];
+    let both = json!(["hall", "office"]);
+    let at_both = |seen: &Value| seen["troubles"][0]["params"]["gateways"] == both;
+    let evicts = |seen: &Value| troubles(seen) == ["REDIS_EVICTS"] && at_both(seen);
     let (evicts, code) = until(&home, "the eviction policy", evicts).await;
-    assert_eq!((&evicts["troubles"][0]["params"], code), (&json!({"policy": "allkeys-lru"}), 1));
+    assert_eq!((&evicts["troubles"][0]["params"]["policy"], code), (&json!("allkeys-lru"), 1));
 
     redis.first.kill();
-    let lost = |seen: &Value| ["REDIS_LOST", "GATE2_LOST"].iter().all(|code| troubles(seen).contains(code));
+    // One trouble for two gateways and what they sell.
+    let lost = |seen: &Value| {
+        let openings = &seen["troubles"][0]["params"]["openings"];
+        troubles(seen) == ["REDIS_LOST"] && at_both(seen) && *openings == 1
+    };
     until(&home, "the loss", lost).await;
     redis.restart_empty().await;
     let well_again = |seen: &Value| ready(seen) && troubles(seen).is_empty();
@@ -302,6 +308,46 @@ async fn postgres_op_85_a_redis_is_followed_through_what_befalls_it() {
     assert_eq!(code, 0, "{back:#}");
     assert!(openings(&back).iter().all(|one| one["epoch"].as_i64() > Some(epoch)), "{back:#}");
     assert_ne!(server(&back, "hall"), server(&well, "hall"), "another process answers");
+}
+
+/// OP-85: behind Sentinels the master is named, and what is left to take its place: without a replica, or without the
+/// Sentinel, somebody has to look although everything still goes. After a failover it is the other server.
+/// Found by it: the connection to a new master was opened twice, for an old word that the one
+/// before was broken, and lost when the Sentinel died between the two.
+#[tokio::test]
+async fn postgres_op_85_who_could_take_a_masters_place_is_told() {
+    let redis = Redis::watched().await;
+    let home = with_redis(&redis.url()).await;
+    let _hall = serve(&home, "hall").await;
+    let seen_redis = |seen: &Value| gateway(seen, "hall")["report"]["redis"][0].clone();
+    let watched = |seen: &Value| seen_redis(seen)["sentinels"]["reachable"] == 1 && troubles(seen).is_empty();
+    let (well, code) = until(&home, "the Sentinel", watched).await;
+    let here = seen_redis(&well);
+    let first = format!("127.0.0.1:{}", redis.first.port);
+    assert_eq!((&here["master"], &here["replicas"], code), (&json!(first), &json!(1), 0), "{well:#}");
+    assert_eq!(here["sentinels"], json!({"named": 1, "reachable": 1, "known": 1, "refusal": null}));
+    let (words, _) = for_people(&home).await;
+    assert!(words.contains(&first) && words.contains("1/1"), "{words}");
+
+    redis.first.kill();
+    let second = format!("127.0.0.1:{}", redis.replica().port);
+    let over = |seen: &Value| {
+        seen_redis(seen)["master"] == second.as_str() && troubles(seen) == ["REDIS_NO_REPLICA"]
+    };
+    let (alone, code) = until(&home, "the failover", over).await;
+    assert_eq!((&alone["troubles"][0]["params"]["master"], code), (&json!(second), 1), "{alone:#}");
+
+    redis.sentinel().kill();
+    let unwatched = |seen: &Value| troubles(seen).contains(&"SENTINELS_FEW");
+    let (unwatched, code) = until(&home, "the Sentinel's death", unwatched).await;
+    let few =
+        unwatched["troubles"].as_array().unwrap().iter().find(|one| one["code"] == "SENTINELS_FEW").unwrap();
+    assert_eq!(
+        (&few["params"]["reachable"], &few["params"]["gateways"], code),
+        (&json!(0), &json!(["hall"]), 1)
+    );
+    let (words, _) = for_people(&home).await;
+    assert!(words.contains("0 of 1 Sentinels answer hall") && words.contains("has no replica"), "{words}");
 }
 
 /// OP-85: Postgres that waits for a standby which is not there answers no commit. The gateways' own words do not wait for
@@ -341,12 +387,10 @@ async fn postgres_op_85_a_lost_redis_is_told_with_what_is_done_meanwhile() {
     let buyer = sale.buyer(0).await;
     sale.started().await;
     assert_eq!(buyer.pick("without-any-redis-at-all", 2).await["answer"], "yes");
-    let both = |seen: &Value| {
-        let codes = troubles(seen);
-        codes.contains(&"REDIS_LOST") && codes.contains(&"GATE2_LOST")
-    };
-    let (lost, code) = until(&home, "the lost Redis", both).await;
-    assert_eq!((troubles(&lost).len(), code), (2, 1), "{lost:#}");
+    let told =
+        |seen: &Value| troubles(seen) == ["REDIS_LOST"] && seen["troubles"][0]["params"]["openings"] == 1;
+    let (lost, code) = until(&home, "the lost Redis", told).await;
+    assert_eq!(code, 1, "{lost:#}");
     let gate2 = &gateway(&lost, "hall")["report"]["openings"][0]["gate2"];
     assert_eq!(
         (&gate2["state"], &gate2["reason"], &gate2["stream_lag"]),
@@ -354,7 +398,7 @@ async fn postgres_op_85_a_lost_redis_is_told_with_what_is_done_meanwhile() {
     );
     let (words, _) = for_people(&home).await;
     assert!(
-        words.contains("picks go from memory straight to the database, at most 2000 a second"),
+        words.contains("one opening go from memory straight to the database, at most 2000 a second"),
         "{words}"
     );
 

@@ -22,6 +22,13 @@ export function because(reason: string | null): string {
   return reason === null ? "" : t("because", { reason: maybe(`gate2.${reason}`) ?? reason });
 }
 
+/** What becomes of picks without a Redis. */
+function meanwhile(params: Trouble["params"]): string {
+  const n = Number(params.openings ?? 0);
+  if (n === 0) return "";
+  return t(params.holds_picks ? "redisLost.hold" : "redisLost.continue", { n, most: Number(params.picks_per_s_max ?? 0) });
+}
+
 export function troubleText({ code, params }: Trouble): string {
   const number = (name: string) => (typeof params[name] === "number" ? (params[name] as number) : 0);
   const reason = typeof params.reason === "string" ? params.reason : null;
@@ -32,6 +39,9 @@ export function troubleText({ code, params }: Trouble): string {
     trip: away(number("round_trip_us")),
     most: number("picks_per_s_max"),
     because: because(reason),
+    at: Array.isArray(params.gateways) ? params.gateways.join(", ") : "",
+    meanwhile: meanwhile(params),
+    master: typeof params.master === "string" ? ` ${params.master}` : "",
   };
   for (const [name, value] of Object.entries(params)) {
     if (typeof value === "number" || typeof value === "string") words[name] ??= value;

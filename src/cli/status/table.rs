@@ -5,7 +5,7 @@ use std::io;
 use super::words::{distance, offset, sentence, span};
 use crate::cli::desk::say;
 use crate::status::{
-    Found, Gate2State, Gateway, OpeningHead, OpeningReport, Seen, Severity, Standing, State,
+    Found, Gate2State, Gateway, OpeningHead, OpeningReport, RedisReport, Seen, Severity, Standing, State,
 };
 use crate::store::{DatabaseHealth, DatabaseKind, Standby};
 
@@ -19,10 +19,20 @@ pub fn print(seen: &Seen, found: &[Found]) -> io::Result<()> {
     say("")?;
     say(&database(&seen.database))?;
     redis(seen, found)?;
-    for head in &seen.openings {
+    // A rehearsal with which nothing is wrong is nobody's concern; --json has all.
+    let wrong =
+        |head: &OpeningHead| found.iter().any(|found| found.opening.as_deref() == Some(head.id.as_str()));
+    let (told, folded): (Vec<_>, Vec<_>) =
+        seen.openings.iter().partition(|head| !head.rehearsal || wrong(head));
+    for head in told {
         opening(seen, head, found)?;
     }
     say("")?;
+    match folded.len() {
+        0 => {}
+        1 => say("One rehearsal, with which nothing is wrong.")?,
+        n => say(&format!("{n} rehearsals, with which nothing is wrong."))?,
+    }
     let act = found.iter().filter(|found| found.trouble.severity() == Severity::Act).count();
     match act {
         0 => say("All is well."),
@@ -119,37 +129,72 @@ fn database(health: &DatabaseHealth) -> String {
     format!("DATABASE  Postgres {version}, {away} away; {standby}")
 }
 
+/// Each Redis at every gateway, and under its last row what is wrong with it.
 fn redis(seen: &Seen, found: &[Found]) -> io::Result<()> {
-    let mut table = Table::new(&["REDIS", "AT", "STATE", "FOR", "ROLE", "AWAY", "EVICTION", "SERVER"]);
-    let mut told = Vec::new();
-    for gateway in seen.gateways.iter().filter(|gateway| gateway.standing(seen.now).is_alive()) {
-        for redis in gateway.report.iter().flat_map(|report| &report.redis) {
-            let text = |value: &Option<String>| value.clone().unwrap_or_else(none);
-            table.row(vec![
-                redis.address.clone(),
-                gateway.name.clone(),
-                if redis.reachable { "ok" } else { "lost" }.to_owned(),
-                span(redis.for_ms),
-                text(&redis.role),
-                redis.round_trip_us.map_or_else(none, distance),
-                text(&redis.eviction),
-                redis.run_id.as_deref().and_then(|id| id.get(..8)).unwrap_or(NONE).to_owned(),
-            ]);
-            told.push((gateway.id.clone(), redis.address.clone()));
+    let alive = || seen.gateways.iter().filter(|gateway| gateway.standing(seen.now).is_alive());
+    let each = || {
+        alive().flat_map(|gateway| {
+            gateway.report.iter().flat_map(|report| &report.redis).map(move |r| (gateway, r))
+        })
+    };
+    let mut addresses: Vec<&String> = Vec::new();
+    for (_, redis) in each() {
+        if !addresses.contains(&&redis.address) {
+            addresses.push(&redis.address);
         }
     }
-    if told.is_empty() {
+    if addresses.is_empty() {
         return Ok(());
     }
+    let mut table = Table::new(&[
+        "REDIS",
+        "AT",
+        "STATE",
+        "FOR",
+        "MASTER",
+        "REPLICAS",
+        "SENTINELS",
+        "AWAY",
+        "EVICTION",
+        "SERVER",
+    ]);
+    // Which address ends with a row.
+    let mut last = Vec::new();
+    for address in addresses {
+        for (gateway, redis) in each().filter(|(_, redis)| &redis.address == address) {
+            table.row(redis_cells(gateway, redis));
+            last.push(None);
+        }
+        if let Some(row) = last.last_mut() {
+            *row = Some(address);
+        }
+    }
     say("")?;
-    let everywhere = |found: &&Found| found.gateway.is_none() && found.redis.is_some();
-    troubles(found.iter().filter(everywhere), "")?;
     table.print(|at| {
-        let Some((gateway, address)) = told.get(at) else { return Ok(()) };
-        let here =
-            |found: &&Found| found.gateway.as_ref() == Some(gateway) && found.redis.as_ref() == Some(address);
-        troubles(found.iter().filter(here), "  ")
+        let Some(Some(address)) = last.get(at) else { return Ok(()) };
+        troubles(found.iter().filter(|found| found.redis.as_ref() == Some(address)), "  ")
     })
+}
+
+fn redis_cells(gateway: &Gateway, redis: &RedisReport) -> Vec<String> {
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(none);
+    let state = match (redis.reachable, &redis.reason) {
+        (true, _) => "ok",
+        (false, Some(_)) => "lost",
+        (false, None) => "connecting",
+    };
+    vec![
+        redis.address.clone(),
+        gateway.name.clone(),
+        state.to_owned(),
+        span(redis.for_ms),
+        text(&redis.master),
+        if redis.reachable { redis.replicas.to_string() } else { none() },
+        redis.sentinels.as_ref().map_or_else(none, |seen| format!("{}/{}", seen.reachable, seen.named)),
+        redis.round_trip_us.map_or_else(none, distance),
+        text(&redis.eviction),
+        redis.run_id.as_deref().and_then(|id| id.get(..8)).unwrap_or(NONE).to_owned(),
+    ]
 }
 
 fn opening(seen: &Seen, head: &OpeningHead, found: &[Found]) -> io::Result<()> {

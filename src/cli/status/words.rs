@@ -60,14 +60,29 @@ pub fn sentence(trouble: &Trouble) -> String {
         Trouble::PoolExhausted { max } => {
             format!("All {max} of its connections to the database were in use; who needs one waits.")
         }
-        Trouble::RedisLost { reason, for_ms } => format!(
-            "Lost for {}{}. It is tried again by itself; below stands what the openings do meanwhile.",
+        Trouble::RedisLost { gateways, reason, for_ms, openings, holds_picks, picks_per_s_max } => format!(
+            "Lost for {} at {}{}. It is tried again by itself.{}",
             span(*for_ms),
-            because(reason)
+            gateways.join(", "),
+            because(reason),
+            meanwhile(*openings, *holds_picks, *picks_per_s_max)
         ),
-        Trouble::RedisEvicts { policy } => format!(
-            "Its maxmemory-policy is {policy}, so it may throw news away. What is not there is asked of the database: \
-             right, and slower. Set noeviction."
+        Trouble::RedisEvicts { gateways, policy } => format!(
+            "Its maxmemory-policy is {policy} (seen by {}), so it may throw news away. What is not there is asked of the \
+             database: right, and slower. Set noeviction.",
+            gateways.join(", ")
+        ),
+        Trouble::RedisNoReplica { gateways, master } => format!(
+            "The master{} has no replica (seen by {}): if it dies the Sentinels have nobody to name, and the sale goes on \
+             without Redis. Start the replica; it follows by itself.",
+            master.as_ref().map_or_else(String::new, |address| format!(" {address}")),
+            gateways.join(", ")
+        ),
+        Trouble::SentinelsFew { gateways, reachable, named, refusal } => format!(
+            "{reachable} of {named} Sentinels answer {}{}: if the master dies, nobody may be named in its place. Picks go on \
+             meanwhile. Start those that are missing.",
+            gateways.join(", "),
+            because(refusal)
         ),
         Trouble::NotServed => "Does not run this opening: buyers who come to it do not find the sale. Look into its log; \
                                a restart reads everything anew."
@@ -118,6 +133,27 @@ pub fn sentence(trouble: &Trouble) -> String {
             span(*for_ms),
             because(reason)
         ),
+    }
+}
+
+/// What becomes of picks without a Redis.
+fn meanwhile(openings: usize, holds_picks: bool, picks_per_s_max: Option<u64>) -> String {
+    let of = match openings {
+        0 => return String::new(),
+        1 => "one opening".to_owned(),
+        many => format!("{many} openings"),
+    };
+    if holds_picks {
+        format!(
+            " Picks of {of} are asked to come back until it is there (redis_lost is hold); boards follow the database every \
+             {HEARTBEAT_MS} ms."
+        )
+    } else {
+        let most =
+            picks_per_s_max.map_or_else(String::new, |n| format!(", at most {n} a second and gateway"));
+        format!(
+            " Picks of {of} go from memory straight to the database{most}; boards follow it every {HEARTBEAT_MS} ms."
+        )
     }
 }
 
@@ -187,6 +223,20 @@ mod tests {
     /// The sentence that an operator reads first when Redis is gone.
     #[test]
     fn a_lost_redis_is_told_with_what_is_done_meanwhile() {
+        let lost = |openings, holds_picks| Trouble::RedisLost {
+            gateways: vec!["hall".to_owned(), "office".to_owned()],
+            reason: Some("Connection refused".to_owned()),
+            for_ms: 12_000,
+            openings,
+            holds_picks,
+            picks_per_s_max: (!holds_picks).then_some(2_000),
+        };
+        let told = "Lost for 12 s at hall, office (Connection refused). It is tried again by itself.";
+        assert_eq!(sentence(&lost(0, false)), told);
+        let on = " Picks of 3 openings go from memory straight to the database, at most 2000 a second and gateway; boards follow it every \
+                  250 ms.";
+        assert_eq!(sentence(&lost(3, false)), format!("{told}{on}"));
+        assert!(sentence(&lost(1, true)).contains(" Picks of one opening are asked to come back"));
         let lost = Trouble::Gate2Lost {
             reason: Some("NO_ANSWER".to_owned()),
             for_ms: 12_000,

@@ -29,8 +29,14 @@ async fn redis_started_again_it_is_another_server_and_an_old_seal_is_void() {
     let sealed = tap(1, MINE, 9);
     assert_eq!(gate.claim(EPOCH, std::slice::from_ref(&sealed)).await.unwrap(), [Said::Go]);
 
+    assert_eq!(before.master, format!("127.0.0.1:{}", redis.port));
+    // Whoever tells of it is woken when it comes, and when it goes.
+    let turned = async || tokio::time::timeout(Duration::from_secs(20), link.turned()).await.unwrap();
+    turned().await;
+
     let port = redis.kill();
-    until("the loss is seen", || !link.health().reachable).await;
+    turned().await;
+    assert!(!link.health().reachable && link.health().master.is_empty(), "{:?}", link.health());
     let redis = Redis::at(port, &[]).unwrap();
     until("Redis is found again", || link.health().reachable).await;
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::status::{self as told, Seen, is_well, judge};
+use crate::status::{self as told, OpeningReport, RedisReport, Seen, is_well, judge};
 use crate::store;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,54 +76,8 @@ pub struct Report {
     pub clock_offset_us: Option<i64>,
     pub clock_refuses: bool,
     pub database: Database,
-    pub redis: Vec<Redis>,
+    pub redis: Vec<RedisReport>,
     pub openings: Vec<OpeningReport>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Redis {
-    pub address: String,
-    pub reachable: bool,
-    pub for_ms: i64,
-    pub role: Option<String>,
-    pub version: Option<String>,
-    pub replicas: u32,
-    pub run_id: Option<String>,
-    pub round_trip_us: Option<i64>,
-    pub eviction: Option<String>,
-    pub reason: Option<String>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub struct OpeningReport {
-    pub id: String,
-    pub phase: String,
-    pub paused: bool,
-    pub armed: bool,
-    pub starts_in_ms: i64,
-    pub epoch: i64,
-    pub journal_head: i64,
-    pub journal_applied: i64,
-    pub board_seq: i64,
-    pub behind_ms: i64,
-    pub gate2: Gate2,
-    pub picks: u64,
-    pub yes: u64,
-    pub picks_per_s: u64,
-    pub holds: usize,
-    pub connected: usize,
-    pub clock_offset_us: i64,
-    pub clock_refuses: bool,
-    pub commits_fail: bool,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Gate2 {
-    /// `off`, `ready`, `lost` or `rebuilding`.
-    pub state: &'static str,
-    pub reason: Option<String>,
-    pub for_ms: i64,
-    pub stream_lag: Option<i64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -195,54 +149,8 @@ fn report(report: &told::Report) -> Report {
         clock_offset_us: report.clock.offset_us,
         clock_refuses: report.clock.refuses,
         database: database(&report.database),
-        redis: report.redis.iter().map(redis).collect(),
-        openings: report.openings.iter().map(opening).collect(),
-    }
-}
-
-fn redis(redis: &told::RedisReport) -> Redis {
-    let redis = redis.clone();
-    Redis {
-        address: redis.address,
-        reachable: redis.reachable,
-        for_ms: redis.for_ms,
-        role: redis.role,
-        version: redis.version,
-        replicas: redis.replicas,
-        run_id: redis.run_id,
-        round_trip_us: redis.round_trip_us,
-        eviction: redis.eviction,
-        reason: redis.reason,
-    }
-}
-
-fn opening(opening: &told::OpeningReport) -> OpeningReport {
-    let gate2 = &opening.gate2;
-    OpeningReport {
-        id: opening.id.clone(),
-        phase: opening.phase.clone(),
-        paused: opening.paused,
-        armed: opening.armed,
-        starts_in_ms: opening.starts_in_ms,
-        epoch: opening.epoch,
-        journal_head: opening.journal_head,
-        journal_applied: opening.journal_applied,
-        board_seq: opening.board_seq,
-        behind_ms: opening.behind_ms,
-        gate2: Gate2 {
-            state: gate2.state.as_str(),
-            reason: gate2.reason.clone(),
-            for_ms: gate2.for_ms,
-            stream_lag: gate2.stream_lag,
-        },
-        picks: opening.picks,
-        yes: opening.yes,
-        picks_per_s: opening.picks_per_s,
-        holds: opening.holds,
-        connected: opening.connected,
-        clock_offset_us: opening.clock_offset_us,
-        clock_refuses: opening.clock_refuses,
-        commits_fail: opening.commits_fail,
+        redis: report.redis.clone(),
+        openings: report.openings.clone(),
     }
 }
 
@@ -285,8 +193,15 @@ mod tests {
             reachable: false,
             for_ms: 12_000,
             role: Some("master".to_owned()),
+            master: Some("10.0.0.8:6379".to_owned()),
             version: Some("7.0.15".to_owned()),
             replicas: 1,
+            sentinels: Some(told::SentinelsReport {
+                named: 3,
+                reachable: 1,
+                known: 3,
+                refusal: Some("1 usable Sentinels".to_owned()),
+            }),
             run_id: Some("f00d".to_owned()),
             round_trip_us: Some(200),
             eviction: Some("noeviction".to_owned()),
@@ -294,6 +209,7 @@ mod tests {
         };
         let gate2 = told::Gate2 {
             state: told::Gate2State::Lost,
+            redis: Some("10.0.0.7:6379".to_owned()),
             reason: Some("AWAY".to_owned()),
             for_ms: 12_000,
             stream_lag: Some(2),

@@ -292,8 +292,11 @@ export interface RedisHealth {
   reachable: boolean;
   for_ms: number;
   role: string | null;
+  /** The server that answers: behind Sentinels another one after a failover. */
+  master: string | null;
   version: string | null;
   replicas: number;
+  sentinels: { named: number; reachable: number; known: number; refusal: string | null } | null;
   run_id: string | null;
   round_trip_us: number | null;
   eviction: string | null;
