@@ -487,8 +487,10 @@ pub const STAFF_SESSION_S: i64 = 12 * 3600;
 pub const STAFF_IDLE_S: i64 = 2 * 3600;
 /// Sessions of one account; one more ends the oldest.
 pub const SESSIONS_PER_STAFF_MAX: i64 = 10;
-/// How long a server may answer for a session from memory: the longest that a revocation on another server takes.
-pub const STAFF_CACHE_S: i64 = 5;
+/// What is kept of what a browser says of itself.
+pub const BROWSER_CHARS_MAX: usize = 300;
+/// How often a live page's stream asks whether its session has ended.
+pub const STAFF_STREAM_LOOK_PERIOD: Duration = Duration::from_secs(2);
 /// How often the use of a session is written.
 pub const STAFF_SEEN_EVERY_S: i64 = 60;
 /// How long gateways tell each other from where an account has logged in.
@@ -513,7 +515,7 @@ pub const READS_REMEMBERED: usize = 10_000;
 /// Accounts listed at once; an office has dozens.
 pub const STAFF_LISTED_MAX: i64 = 1_000;
 
-const _: () = assert!(STAFF_IDLE_S < STAFF_SESSION_S && STAFF_CACHE_S < STAFF_IDLE_S);
+const _: () = assert!(STAFF_IDLE_S < STAFF_SESSION_S && STAFF_SEEN_EVERY_S < STAFF_IDLE_S);
 
 // --- console ---
 

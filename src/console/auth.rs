@@ -7,6 +7,7 @@ use super::load::Pass;
 use super::{Console, problems};
 use crate::domain::ids::StaffId;
 use crate::http::{Code, Problem, cookie};
+use crate::identity::staff::{SessionKey, SignedIn};
 use crate::identity::{Actor, Right, StaffMember};
 
 /// The cookie of this door; no other door's means anything here.
@@ -16,6 +17,8 @@ pub const COOKIE: &str = "kp_staff";
 /// anything.
 pub struct Who {
     pub member: StaffMember,
+    /// None for a load run's child, which has a pass and no session.
+    session: Option<SessionKey>,
     /// For a load run's child: whatever its starter may do, it has these rights and no other.
     only: Option<&'static [Right]>,
 }
@@ -32,6 +35,17 @@ impl Who {
     /// What a load run may not do: start others.
     pub fn in_person(&self) -> Result<(), Problem> {
         if self.only.is_none() { Ok(()) } else { Err(forbidden(Right::Rehearse)) }
+    }
+
+    /// For what belongs to a person and the session they asked by.
+    pub fn signed_in(&self) -> Result<SignedIn, Problem> {
+        let session = self.session.clone().ok_or_else(|| Problem::new(Code::Forbidden))?;
+        Ok(SignedIn { member: self.member.clone(), session })
+    }
+
+    /// The session, if this is a person's; a load run's pass ends with the run.
+    pub fn session(&self) -> Option<&SessionKey> {
+        self.session.as_ref()
     }
 
     pub fn actor(&self) -> Actor {
@@ -56,12 +70,12 @@ impl FromRequestParts<Console> for Who {
         if let Some(pass) = console.0.load.pass(&token) {
             // Good for this opening alone, whatever the route would allow.
             return if pass.opens(parts.uri.path()) {
-                Ok(Self { member: pass.member, only: Some(Pass::RIGHTS) })
+                Ok(Self { member: pass.member, session: None, only: Some(Pass::RIGHTS) })
             } else {
                 Err(Code::Forbidden.into())
             };
         }
-        let member = console.0.staff.authenticate(&token, console.now()).await.map_err(problems::staff)?;
-        Ok(Self { member, only: None })
+        let who = console.0.staff.authenticate(&token, console.now()).await.map_err(problems::staff)?;
+        Ok(Self { member: who.member, session: Some(who.session), only: None })
     }
 }

@@ -32,14 +32,14 @@ pub fn staff(error: StaffError) -> Problem {
         StaffError::SessionEnded => Code::SessionEnded.into(),
         StaffError::Forbidden { right } => Problem::new(Code::Forbidden).with("right", right.as_str()),
         StaffError::LoginTaken => Problem::new(Code::LoginTaken).with("field", "login"),
-        StaffError::StaffUnknown => Code::NotFound.into(),
+        StaffError::StaffUnknown | StaffError::SessionUnknown => Code::NotFound.into(),
         StaffError::LastAdmin => Problem::field("role").with("reason", error.code()),
         StaffError::LoginInvalid { max } | StaffError::NameInvalid { max } => {
             invalid(&error).with("max", max)
         }
         StaffError::PasswordTooShort { min } => invalid(&error).with("min", min),
         StaffError::PasswordTooLong { max } => invalid(&error).with("max", max),
-        StaffError::RoleDemoOnly => invalid(&error),
+        StaffError::RoleDemoOnly | StaffError::PasswordWrong => invalid(&error),
         StaffError::Hashing => Problem::new(Code::Overloaded).with("retry_after_ms", 1_000),
         StaffError::Store(error) => store(error),
         StaffError::Corrupt | StaffError::Vault(_) => Problem::internal(error),

@@ -39,6 +39,7 @@ mod rehearsal;
 mod roles;
 mod second;
 mod secrets;
+mod sessions;
 mod sockets;
 mod sql;
 mod staff;

@@ -50,6 +50,17 @@ fn routes() -> Vec<(&'static str, &'static str, &'static str, Sent)> {
     vec![
         ("POST", "/session", NOTHING, Sent::Json(json!({"login": "nobody", "password": "wrong"}))),
         ("GET", "/session", SIGNED_IN, Sent::No),
+        ("GET", "/sessions", SIGNED_IN, Sent::No),
+        ("DELETE", "/sessions", SIGNED_IN, Sent::No),
+        ("DELETE", "/sessions/{session}", SIGNED_IN, Sent::No),
+        (
+            "POST",
+            "/session/password",
+            SIGNED_IN,
+            Sent::Json(json!({"current": "wrong", "password": "a long password"})),
+        ),
+        ("GET", SESSIONS_OF, "staff", Sent::No),
+        ("DELETE", SESSIONS_OF, "staff", Sent::No),
         ("GET", "/staff", "staff", Sent::No),
         ("POST", "/staff", "staff", Sent::Json(account)),
         ("PATCH", "/staff/{id}", "staff", Sent::Json(json!({"disabled": true}))),
@@ -120,6 +131,8 @@ const LIVE: &str = "/openings/{id}/live";
 /// Nothing was run here, so there is no report to read.
 const REPORT_HTML: &str = "/load-runs/{run}/report.html";
 const REPORT_JSON: &str = "/load-runs/{run}/report.json";
+/// Of an account that is not there.
+const SESSIONS_OF: &str = "/staff/{id}/sessions";
 const NOWHERE: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
 /// Why somebody was not let in, or what came of being let in.
@@ -170,11 +183,12 @@ async fn co_5_every_route_asks_for_its_right_and_nobody_passes_without_it() {
     assert_eq!(described(&server.staff()).await, listed, "the routes of the door, and those of the table");
 
     for (method, route, right, sent) in &table {
-        let reads = *method == "GET" && ![LIVE, REPORT_HTML, REPORT_JSON].contains(route);
+        let reads = *method == "GET" && ![LIVE, REPORT_HTML, REPORT_JSON, SESSIONS_OF].contains(route);
         let opening = if reads { sale.opening.as_str() } else { NOWHERE };
         let path = format!("/api/v1{route}")
             .replace("{claim}", NOWHERE)
             .replace("{code}", "RC00001")
+            .replace("{session}", NOWHERE)
             .replace("{run}", NOWHERE);
         let path = path.replace("{id}", opening);
         for stranger in &strangers {
@@ -195,7 +209,7 @@ async fn co_5_every_route_asks_for_its_right_and_nobody_passes_without_it() {
                 _ => Met::LetIn(0),
             };
             assert_eq!(met, expected, "{method} {route} by {role}");
-            let changes = *method != "GET" && *right != NOTHING;
+            let changes = *method != "GET" && ![NOTHING, SIGNED_IN].contains(right);
             assert!(
                 *role != "auditor" || !changes || met == Met::Forbidden((*right).to_owned()),
                 "{method} {route}"

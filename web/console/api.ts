@@ -18,6 +18,7 @@ import type {
   Role,
   ServerState,
   Staff,
+  StaffSession,
   Status,
   Summary,
   UnitAdmin,
@@ -70,6 +71,14 @@ export const session = () => call<{ staff: Staff }>("/session");
 export const signIn = (login: string, password: string) =>
   post<{ token: string; staff: Staff }>("/session", { login, password });
 export const signOut = () => call<void>("/session", { method: "DELETE" });
+export const listSessions = async () => (await call<{ sessions: StaffSession[] }>("/sessions")).sessions;
+export const endSession = (id: string) => call<void>(`/sessions/${encodeURIComponent(id)}`, { method: "DELETE" });
+export const endOtherSessions = () => call<{ ended: number }>("/sessions", { method: "DELETE" });
+export const changePassword = (current: string, password: string) => post<void>("/session/password", { current, password });
+export const listSessionsOf = async (id: string) =>
+  (await call<{ sessions: StaffSession[] }>(`/staff/${encodeURIComponent(id)}/sessions`)).sessions;
+export const endSessionsOf = (id: string) =>
+  call<{ ended: number }>(`/staff/${encodeURIComponent(id)}/sessions`, { method: "DELETE" });
 export const listStaff = async () => (await call<{ staff: Staff[] }>("/staff")).staff;
 export const addStaff = (body: { login: string; name: string; role: Role; password: string }) =>
   post<Staff>("/staff", body);

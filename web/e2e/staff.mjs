@@ -1,10 +1,10 @@
-// Who works here and what they did: the log that can not be changed unseen.
+// Who works here, where they are signed in and what they did: the log that can not be changed unseen, sessions that end.
 import { axeFaults, overflow, PHONE } from "./lib/browser.mjs";
 import { Mouse } from "./lib/console.mjs";
 import { Office } from "./lib/office.mjs";
 import { DESK, Pages } from "./lib/pages.mjs";
-import { Server } from "./lib/server.mjs";
-import { Journey, check, equal } from "./lib/steps.mjs";
+import { PASSWORD, Server } from "./lib/server.mjs";
+import { Journey, check, equal, until } from "./lib/steps.mjs";
 
 export async function run(browser) {
   const j = new Journey("staff");
@@ -45,6 +45,64 @@ export async function run(browser) {
       await language();
       // What the page shows is what an auditor gives to the command.
       check(/is sound up to row/.test(server.run("", "audit", "check", "--known", known)), "kaipan audit check");
+    });
+
+    await j.step("CO-5", "one sees where one is signed in, and ends what is not theirs at once", async () => {
+      const other = new Mouse(await pages.open("other", DESK), server);
+      await other.signIn();
+      await office.call("POST", "/session", { login: "admin", password: PASSWORD });
+      await page.click("[data-testid=nav-account]");
+      const list = page.locator("[data-testid=sessions] li");
+      // The journey's program twice, the other desk, and this one.
+      await until("four sessions", async () => (await list.count()) === 4);
+      check(/Chrome \d+ · Linux/.test(await list.nth(1).innerText()), await list.nth(1).innerText());
+      equal(await page.locator("[data-testid=sessions] >> text=这台设备").count(), 1, "sessions marked as this one");
+      await everywhere("account");
+      await language();
+      await page.waitForSelector("text=Where you are signed in");
+      await language();
+      await list.nth(0).locator("[data-testid=end-session]").click();
+      await until("three sessions", async () => (await list.count()) === 3);
+      await page.click("[data-testid=end-others]");
+      await until("one session", async () => (await list.count()) === 1);
+      await other.go("staff");
+      await other.page.waitForSelector("text=登录已失效");
+      office.token = undefined;
+      office.token = (await office.call("POST", "/session", { login: "admin", password: PASSWORD })).token;
+    });
+
+    await j.step("CO-5", "another password ends the others, and a wrong present one is said", async () => {
+      const form = page.locator("[data-testid=own-password]");
+      await page.fill("#own-current", "not the password");
+      await page.fill("#own-new", "another long password");
+      await form.locator("button[type=submit]").click();
+      await form.locator("text=与账号的密码不符").waitFor();
+      await page.fill("#own-current", PASSWORD);
+      await form.locator("button[type=submit]").click();
+      await page.waitForSelector("text=密码已修改");
+      const gone = await fetch(`${server.staff}/api/v1/session`, { headers: { authorization: `Bearer ${office.token}` } });
+      equal(gone.status, 401, "the program's session");
+      await page.fill("#own-current", "another long password");
+      await page.fill("#own-new", PASSWORD);
+      await form.locator("button[type=submit]").click();
+      await until("the old one again", async () => (await page.inputValue("#own-new")) === "");
+      office.token = undefined;
+      office.token = (await office.call("POST", "/session", { login: "admin", password: PASSWORD })).token;
+    });
+
+    await j.step("CO-5", "an admin ends everything of an account", async () => {
+      await office.call("POST", "/staff", { login: "wang", name: "王经理", role: "manager", password: PASSWORD });
+      const wang = new Mouse(await pages.open("wang", DESK), server);
+      await wang.signIn("wang");
+      await desk.go("staff");
+      await page.locator("tr:has-text('王经理') [data-testid=staff-sessions]").click();
+      await page.locator("[role=dialog] [data-testid=sessions] li").waitFor();
+      equal(await axeFaults(page), [], "faults of accessibility");
+      await j.picture("desk", "staff-sessions");
+      await page.click("[data-testid=end-all]");
+      await page.locator("[data-testid=end-all]").waitFor({ state: "hidden" });
+      await wang.go("ops");
+      await wang.page.waitForSelector("#password");
     });
 
     pages.checkFaults();

@@ -23,7 +23,8 @@ use crate::domain::ids::OpeningId;
 use crate::domain::time::Micros;
 use crate::http::{Path, Problem};
 use crate::identity::Right;
-use crate::limits::HOLDS_ABOUT_TO_LAPSE;
+use crate::identity::staff::SessionKey;
+use crate::limits::{HOLDS_ABOUT_TO_LAPSE, STAFF_STREAM_LOOK_PERIOD};
 use crate::opening::Live;
 use crate::opening::answer::{Claim, ClaimState};
 use crate::opening::board::{Snapshot, Status, Tick};
@@ -64,11 +65,28 @@ pub async fn stream(
     let ticks = live.board().subscribe();
     let events = live.events();
     let follow = Follow { live, ticks, events, first: true };
-    let stream = futures_util::stream::unfold(follow, |mut follow| async move {
-        let frame = follow.next().await?;
-        Some((Ok(Event::default().data(frame.to_string())), follow))
-    });
+    let ended = session_end(console, who.session().cloned());
+    let stream =
+        futures_util::stream::unfold((follow, Box::pin(ended)), |(mut follow, mut ended)| async move {
+            let frame = tokio::select! {
+                frame = follow.next() => frame?,
+                () = &mut ended => return None,
+            };
+            Some((Ok(Event::default().data(frame.to_string())), (follow, ended)))
+        });
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+}
+
+/// Ends when the session does: what was opened with it must not outlive it.
+async fn session_end(console: Console, session: Option<SessionKey>) {
+    let Some(session) = session else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(STAFF_STREAM_LOOK_PERIOD).await;
+        // A database that does not answer is no end of a session.
+        if matches!(console.0.staff.is_live(&session, console.now()).await, Ok(false)) {
+            return;
+        }
+    }
 }
 
 /// One listener. It ends when the opening stops in this process; the page connects again.

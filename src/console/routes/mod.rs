@@ -12,6 +12,7 @@ pub(super) mod rehearsals;
 mod results;
 mod server;
 mod session;
+mod sessions;
 mod staff;
 mod status;
 mod truth;
@@ -40,6 +41,10 @@ fn api() -> OpenApiRouter<Console> {
         .build();
     OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
         .routes(routes!(session::log_in, session::show, session::log_out))
+        .routes(routes!(sessions::list, sessions::end_others))
+        .routes(routes!(sessions::end))
+        .routes(routes!(sessions::change_password))
+        .routes(routes!(sessions::list_of, sessions::end_all_of))
         .routes(routes!(staff::list, staff::add))
         .routes(routes!(staff::change))
         .routes(routes!(staff::set_password))

@@ -15,6 +15,7 @@ use crate::http::address::ClientAddr;
 use crate::http::cookie::{self, SameSite};
 use crate::http::{Body, Problem};
 use crate::identity::StaffMember;
+use crate::identity::staff::Origin;
 
 #[derive(Deserialize, ToSchema)]
 pub struct LogIn {
@@ -57,11 +58,14 @@ pub fn view(member: StaffMember) -> StaffView {
 pub async fn log_in(
     State(console): State<Console>,
     ClientAddr(address): ClientAddr,
+    headers: HeaderMap,
     Body(body): Body<LogIn>,
 ) -> Result<Response, Problem> {
     let now = console.now();
-    let logged_in =
-        console.0.staff.log_in(&body.login, body.password, address, now).await.map_err(problems::staff)?;
+    let browser = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let origin = Origin { address, browser: browser.unwrap_or_default().into_owned() };
+    let logged_in = console.0.staff.log_in(&body.login, body.password, &origin, now).await;
+    let logged_in = logged_in.map_err(problems::staff)?;
     let age_s = logged_in.expires_at.since(now).0 / Micros::from_secs(1).0;
     let cookie = set_cookie(&console, &logged_in.token, age_s)?;
     let session = Session { token: Some(logged_in.token.to_string()), staff: view(logged_in.member) };
@@ -78,7 +82,7 @@ pub async fn show(who: Who) -> Json<Session> {
 #[utoipa::path(delete, path = "/api/v1/session", responses((status = 204)))]
 pub async fn log_out(State(console): State<Console>, headers: HeaderMap) -> Result<Response, Problem> {
     if let Some(token) = cookie::token(&headers, COOKIE) {
-        console.0.staff.log_out(token).await.map_err(problems::staff)?;
+        console.0.staff.log_out(token, console.now()).await.map_err(problems::staff)?;
     }
     let gone = set_cookie(&console, "", 0)?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())

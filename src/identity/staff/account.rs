@@ -10,6 +10,7 @@ use crate::limits::{LOGIN_CHARS_MAX, STAFF_LISTED_MAX, STAFF_NAME_CHARS_MAX};
 use crate::store::{Priority, Tx, execute, fetch_all, fetch_one, fetch_optional};
 use crate::vault::{Field, Vault};
 
+use super::session::{SessionKey, delete_other_sessions, delete_sessions};
 use super::{Actor, LogEntry, Role, Staff, StaffError, StaffMember, log_staff_action, password};
 
 pub struct NewStaff {
@@ -147,7 +148,6 @@ impl Staff {
         });
         self.log_account(&mut tx, by, "STAFF_CHANGED", &after.login, params, now).await?;
         tx.commit().await?;
-        self.forget_sessions(id);
         Ok(after)
     }
 
@@ -167,11 +167,47 @@ impl Staff {
         delete_sessions(&mut tx, id).await?;
         self.log_account(&mut tx, by, "STAFF_PASSWORD_RESET", &member.login, json!({}), now).await?;
         tx.commit().await?;
-        self.forget_sessions(id);
         Ok(())
     }
 
-    async fn member(&self, tx: &mut Tx, id: &StaffId) -> Result<StaffMember, StaffError> {
+    /// Whether there is such an account: another organisation's is as unknown as none.
+    pub async fn known(&self, id: &StaffId) -> Result<(), StaffError> {
+        let mut read = self.inner.db.read().await?;
+        let org = OrgId::default_org();
+        let found =
+            fetch_optional!(read, (StaffId,), "SELECT id FROM staff WHERE org_id = $1 AND id = $2", org, id)?;
+        found.map(|_| ()).ok_or(StaffError::StaffUnknown)
+    }
+
+    /// Puts another password in the place of one that was verified, if it is still that; ends the other sessions.
+    pub(super) async fn store_password(
+        &self,
+        member: &StaffMember,
+        before: &str,
+        hash: &str,
+        this: &SessionKey,
+        now: Micros,
+    ) -> Result<(), StaffError> {
+        let mut tx = self.inner.db.begin(Priority::Staff).await?;
+        let changed = execute!(
+            tx,
+            "UPDATE staff SET password_hash = $2, changed_at = $3 WHERE id = $1 AND password_hash = $4 AND NOT disabled",
+            &member.id,
+            hash,
+            now,
+            before
+        )?;
+        if changed == 0 {
+            return Err(StaffError::PasswordWrong);
+        }
+        let ended = delete_other_sessions(&mut tx, &member.id, this).await?;
+        let params = json!({ "sessions": ended });
+        self.log_account(&mut tx, &member.actor(), "STAFF_PASSWORD_CHANGED", &member.login, params, now)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    pub(super) async fn member(&self, tx: &mut Tx, id: &StaffId) -> Result<StaffMember, StaffError> {
         let row = fetch_optional!(
             tx,
             StaffRow,
@@ -182,7 +218,7 @@ impl Staff {
         row.ok_or(StaffError::StaffUnknown)?.member(&self.inner.vault)
     }
 
-    async fn log_account(
+    pub(super) async fn log_account(
         &self,
         tx: &mut Tx,
         by: &Actor,
@@ -223,9 +259,4 @@ async fn other_admins(tx: &mut Tx, id: &StaffId) -> Result<i64, StaffError> {
         id
     )?;
     Ok(count)
-}
-
-async fn delete_sessions(tx: &mut Tx, id: &StaffId) -> Result<(), StaffError> {
-    execute!(tx, "DELETE FROM staff_session WHERE staff_id = $1", id)?;
-    Ok(())
 }

@@ -8,6 +8,7 @@
 mod account;
 mod chain;
 mod log;
+mod log_in;
 mod password;
 mod reads;
 mod role;
@@ -18,7 +19,6 @@ mod tests;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dashmap::DashMap;
 use dashmap::DashSet;
 
 use crate::cluster::Link;
@@ -30,14 +30,13 @@ use crate::vault::{Vault, VaultError};
 
 use super::throttle::{Rate, Shared, Throttle};
 use password::Passwords;
-use session::Cached;
 
 pub use account::{NewStaff, StaffChange};
 pub use chain::{Checked, Fault, Known, Wrong, begin_chain, check_chain, row_of};
 pub use log::{Actor, LogEntry, LoggedAction, log_staff_action};
 pub use password::generate as generate_password;
 pub use role::{Right, Role};
-pub use session::LoggedIn;
+pub use session::{LoggedIn, Origin, SessionKey, SignedIn, StaffSession};
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +67,10 @@ pub enum StaffError {
     SlowDown { retry_after_ms: i64 },
     #[error("the session has ended")]
     SessionEnded,
+    #[error("there is no such session")]
+    SessionUnknown,
+    #[error("this is not the password of the account")]
+    PasswordWrong,
     #[error("the right `{}` is missing", right.as_str())]
     Forbidden { right: Right },
     #[error("the login is in use")]
@@ -102,6 +105,8 @@ impl StaffError {
             StaffError::LoginFailed => "LOGIN_FAILED",
             StaffError::SlowDown { .. } => "SLOW_DOWN",
             StaffError::SessionEnded => "SESSION_ENDED",
+            StaffError::SessionUnknown => "SESSION_UNKNOWN",
+            StaffError::PasswordWrong => "PASSWORD_WRONG",
             StaffError::Forbidden { .. } => "FORBIDDEN",
             StaffError::LoginTaken => "LOGIN_TAKEN",
             StaffError::LoginInvalid { .. } => "LOGIN_INVALID",
@@ -124,6 +129,7 @@ impl StaffError {
             StaffError::NameInvalid { .. } => Some("name"),
             StaffError::PasswordTooShort { .. } | StaffError::PasswordTooLong { .. } => Some("password"),
             StaffError::RoleDemoOnly => Some("role"),
+            StaffError::PasswordWrong => Some("current"),
             _ => None,
         }
     }
@@ -139,11 +145,6 @@ struct Inner {
     db: Db,
     vault: Arc<Vault>,
     passwords: Passwords,
-    /// Sessions looked at a moment ago, by token hash. Only sessions that exist get in, and they are bounded by
-    /// account, so this is too.
-    cache: DashMap<Vec<u8>, Cached>,
-    /// Raised with every revocation: a session read before it must not be cached after it.
-    revocations: std::sync::atomic::AtomicU64,
     tries: Throttle,
     address_tries: Throttle,
     account_tries: Throttle,
@@ -170,8 +171,6 @@ impl Staff {
             db,
             vault,
             passwords: Passwords::new().await?,
-            cache: DashMap::new(),
-            revocations: std::sync::atomic::AtomicU64::new(0),
             tries: throttle("log-in", limits::LOGIN_TRIES_BURST, limits::LOGIN_TRY_EVERY_MS),
             address_tries: throttle(
                 "log-in address",

@@ -1,32 +1,34 @@
-//! Log-in, and the session it starts. The token is random and stored only as a keyed hash; what a request needs is
-//! answered from memory for a few seconds at a time, so that a revocation on another server is seen soon.
+//! Sessions. A token is random and stored only as a keyed hash. Each request asks the database, so that a session that was
+//! ended, by whoever and at whichever gateway, is ended at all of them at once.
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::domain::ids::{OrgId, StaffId};
+use crate::domain::ids::{OrgId, SessionId, StaffId};
 use crate::domain::time::Micros;
-use crate::identity::network;
 use crate::limits::{
-    PASSWORD_BYTES_MAX, PURGE_ROWS, SESSIONS_PER_STAFF_MAX, STAFF_CACHE_S, STAFF_FAMILIAR_S, STAFF_IDLE_S,
-    STAFF_SEEN_EVERY_S, STAFF_SESSION_S, THROTTLE_KEYS_MAX,
+    BROWSER_CHARS_MAX, PURGE_ROWS, SESSIONS_PER_STAFF_MAX, STAFF_IDLE_S, STAFF_SEEN_EVERY_S, STAFF_SESSION_S,
 };
-use crate::store::{Priority, execute, fetch_optional};
-use crate::vault::Secret;
+use crate::store::{Priority, Tx, execute, fetch_all, fetch_optional};
+use crate::vault::{Field, Secret, Vault};
 
-use super::account::{StaffRow, login};
-use super::{LogEntry, Staff, StaffError, StaffMember, log_staff_action};
+use super::account::StaffRow;
+use super::{Actor, Staff, StaffError, StaffMember};
 
 /// Longer than any token we make; a longer text is not looked at.
 const TOKEN_BYTES_MAX: usize = 128;
 
-/// Under which name gateways tell each other from where an account has logged in.
-const FAMILIAR: &str = "log-in familiar";
+/// From where somebody signs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub address: IpAddr,
+    /// What it says of itself.
+    pub browser: String,
+}
 
 /// A started session.
 pub struct LoggedIn {
@@ -35,82 +37,79 @@ pub struct LoggedIn {
     pub expires_at: Micros,
 }
 
-pub(super) struct Cached {
-    member: StaffMember,
-    expires_at: Micros,
-    /// The last use that is written in the database.
-    seen_at: Micros,
-    checked_at: Micros,
+/// Which session: the hash of its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionKey(Vec<u8>);
+
+/// Who asks, and by which session.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    pub member: StaffMember,
+    pub session: SessionKey,
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaffSession {
+    /// Sessions that an older program began have none, and end with the others or by themselves.
+    pub id: Option<SessionId>,
+    pub created_at: Micros,
+    pub seen_at: Micros,
+    pub expires_at: Micros,
+    pub origin: Option<Origin>,
+    pub is_this: bool,
 }
 
 #[derive(sqlx::FromRow)]
-struct SessionRow {
+struct LookedUp {
     #[sqlx(flatten)]
     staff: StaffRow,
     seen_at: Micros,
     expires_at: Micros,
 }
 
+#[derive(sqlx::FromRow)]
+struct SessionRow {
+    id: Option<SessionId>,
+    token_hash: Vec<u8>,
+    created_at: Micros,
+    seen_at: Micros,
+    expires_at: Micros,
+    origin_sealed: Option<Vec<u8>>,
+}
+
+impl Origin {
+    fn seal(&self, vault: &Vault, session: &SessionId) -> Result<Vec<u8>, StaffError> {
+        let browser: String = self.browser.chars().take(BROWSER_CHARS_MAX).collect();
+        let text = json!({ "address": self.address, "browser": browser }).to_string();
+        Ok(vault.seal(Field::StaffSessionOrigin, session.as_str(), &text)?)
+    }
+
+    fn open(vault: &Vault, session: &SessionId, sealed: &[u8]) -> Result<Self, StaffError> {
+        #[derive(serde::Deserialize)]
+        struct Text {
+            address: IpAddr,
+            browser: String,
+        }
+        let text = vault.open_text(Field::StaffSessionOrigin, session.as_str(), sealed)?;
+        let Text { address, browser } = serde_json::from_str(&text).map_err(|_| StaffError::Corrupt)?;
+        Ok(Self { address, browser })
+    }
+}
+
 impl Staff {
-    pub async fn log_in(
-        &self,
-        written_login: &str,
-        password: Zeroizing<String>,
-        address: IpAddr,
-        now: Micros,
-    ) -> Result<LoggedIn, StaffError> {
-        // A text that can't be a login is an unknown login: it costs and answers the same.
-        let login = login(written_login).unwrap_or_default();
-        let address = network(address);
-        let familiar = self.count_try(&login, address, now).await?;
-        let verified = self.verify(&login, password).await;
-        if !matches!(verified, Err(StaffError::LoginFailed)) {
-            self.forgive_try(&login, address, familiar).await;
-        }
-        let (member, password_hash) = verified?;
-        self.make_familiar(login, address).await;
-        self.start_session(member, &password_hash, now).await
-    }
-
-    /// The account, and the hash that its password was compared with.
-    async fn verify(
-        &self,
-        login: &str,
-        password: Zeroizing<String>,
-    ) -> Result<(StaffMember, String), StaffError> {
-        if password.len() > PASSWORD_BYTES_MAX {
-            return Err(StaffError::LoginFailed);
-        }
-        let mut read = self.inner.db.read().await?;
-        let found = fetch_optional!(
-            read,
-            (StaffId, Vec<u8>, String, bool, String),
-            "SELECT id, name_sealed, role, disabled, password_hash FROM staff WHERE org_id = $1 AND login = $2",
-            OrgId::default_org(),
-            login
-        )?;
-        drop(read);
-        let hash = found.as_ref().map(|(.., hash)| hash.clone());
-        let right = self.inner.passwords.verify(password, hash).await?;
-        match found {
-            Some((id, name_sealed, role, disabled, hash)) if right && !disabled => {
-                let account = StaffRow { id, login: login.to_owned(), name_sealed, role, disabled };
-                Ok((account.member(&self.inner.vault)?, hash))
-            }
-            _ => Err(StaffError::LoginFailed),
-        }
-    }
-
-    async fn start_session(
+    pub(super) async fn start_session(
         &self,
         member: StaffMember,
         password_hash: &str,
+        origin: &Origin,
         now: Micros,
     ) -> Result<LoggedIn, StaffError> {
         let mut random = Zeroizing::new([0_u8; 32]);
         rand::fill(random.as_mut_slice());
         let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice()));
         let expires_at = now.plus(Micros::from_secs(STAFF_SESSION_S));
+        let id = SessionId::generate();
         let mut tx = self.inner.db.begin(Priority::Staff).await?;
         // Taken only if the account is still what was verified: it may have been disabled, or have got another
         // password, while this one was hashed.
@@ -125,11 +124,13 @@ impl Staff {
         }
         execute!(
             tx,
-            "INSERT INTO staff_session (token_hash, org_id, staff_id, created_at, seen_at, expires_at)
-             VALUES ($1, $2, $3, $4, $4, $5)",
-            self.token_hash(&token),
+            "INSERT INTO staff_session (token_hash, org_id, staff_id, id, origin_sealed, created_at, seen_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $6, $7)",
+            self.key(&token).0,
             OrgId::default_org(),
             &member.id,
+            &id,
+            origin.seal(&self.inner.vault, &id)?,
             now,
             expires_at
         )?;
@@ -140,92 +141,144 @@ impl Staff {
             &member.id,
             SESSIONS_PER_STAFF_MAX
         )?;
-        let entry = LogEntry { opening: None, action: "LOGGED_IN", object: &member.login, params: json!({}) };
-        log_staff_action(&mut tx, &self.inner.vault, &member.actor(), &entry, now).await?;
+        self.log_account(&mut tx, &member.actor(), "LOGGED_IN", &member.login, json!({}), now).await?;
         tx.commit().await?;
         Ok(LoggedIn { token, member, expires_at })
     }
 
     /// Whose token this is, while the session lives.
-    pub async fn authenticate(&self, token: &str, now: Micros) -> Result<StaffMember, StaffError> {
+    pub async fn authenticate(&self, token: &str, now: Micros) -> Result<SignedIn, StaffError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(StaffError::SessionEnded);
         }
-        let hash = self.token_hash(token);
-        if let Some(cached) = self.inner.cache.get(&hash)
-            && now.since(cached.checked_at) < Micros::from_secs(STAFF_CACHE_S)
-            && now.since(cached.seen_at) < Micros::from_secs(STAFF_SEEN_EVERY_S)
-            && now < cached.expires_at
-        {
-            return Ok(cached.member.clone());
+        let session = self.key(token);
+        let found = self.look_up(&session, now).await?.ok_or(StaffError::SessionEnded)?;
+        if now.since(found.seen_at) >= Micros::from_secs(STAFF_SEEN_EVERY_S) {
+            let mut tx = self.inner.db.begin(Priority::Staff).await?;
+            execute!(tx, "UPDATE staff_session SET seen_at = $2 WHERE token_hash = $1", &session.0, now)?;
+            tx.commit().await?;
         }
-        self.look_up(hash, now).await
+        Ok(SignedIn { member: found.staff.member(&self.inner.vault)?, session })
     }
 
-    async fn look_up(&self, hash: Vec<u8>, now: Micros) -> Result<StaffMember, StaffError> {
-        let revocations = self.inner.revocations.load(Ordering::SeqCst);
+    /// Whether a session still lives; asking does not count as its use.
+    pub async fn is_live(&self, session: &SessionKey, now: Micros) -> Result<bool, StaffError> {
+        Ok(self.look_up(session, now).await?.is_some())
+    }
+
+    async fn look_up(&self, session: &SessionKey, now: Micros) -> Result<Option<LookedUp>, StaffError> {
         let mut read = self.inner.db.read().await?;
         let row = fetch_optional!(
             read,
-            SessionRow,
+            LookedUp,
             "SELECT m.id, m.login, m.name_sealed, m.role, m.disabled, s.seen_at, s.expires_at
              FROM staff_session s JOIN staff m ON m.id = s.staff_id WHERE s.token_hash = $1",
-            &hash
+            &session.0
         )?;
-        drop(read);
-        let live = row.filter(|row| {
+        Ok(row.filter(|row| {
             let idle = now.since(row.seen_at) >= Micros::from_secs(STAFF_IDLE_S);
             !idle && now < row.expires_at && !row.staff.disabled
-        });
-        let Some(SessionRow { staff, mut seen_at, expires_at }) = live else {
-            self.inner.cache.remove(&hash);
-            return Err(StaffError::SessionEnded);
+        }))
+    }
+
+    /// Signs out. A token that opens nothing is signed out already.
+    pub async fn log_out(&self, token: &str, now: Micros) -> Result<(), StaffError> {
+        let who = match self.authenticate(token, now).await {
+            Ok(who) => who,
+            Err(StaffError::SessionEnded) => return Ok(()),
+            Err(error) => return Err(error),
         };
-        if now.since(seen_at) >= Micros::from_secs(STAFF_SEEN_EVERY_S) {
-            let mut tx = self.inner.db.begin(Priority::Staff).await?;
-            execute!(tx, "UPDATE staff_session SET seen_at = $2 WHERE token_hash = $1", &hash, now)?;
-            tx.commit().await?;
-            seen_at = now;
-        }
-        let member = staff.member(&self.inner.vault)?;
-        let cached = Cached { member: member.clone(), expires_at, seen_at, checked_at: now };
-        self.inner.cache.insert(hash.clone(), cached);
-        // A revocation between the read and the insert has not seen this entry, so it is taken back here. One after
-        // the insert does see it.
-        if self.inner.revocations.load(Ordering::SeqCst) != revocations {
-            self.inner.cache.remove(&hash);
-        }
-        Ok(member)
-    }
-
-    pub async fn log_out(&self, token: &str) -> Result<(), StaffError> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Ok(());
-        }
-        let hash = self.token_hash(token);
         let mut tx = self.inner.db.begin(Priority::Staff).await?;
-        execute!(tx, "DELETE FROM staff_session WHERE token_hash = $1", &hash)?;
+        execute!(tx, "DELETE FROM staff_session WHERE token_hash = $1", &who.session.0)?;
+        let (by, login) = (who.member.actor(), &who.member.login);
+        self.log_account(&mut tx, &by, "LOGGED_OUT", login, json!({}), now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The sessions of an account that live, the newest first; `this` is marked.
+    pub async fn sessions(
+        &self,
+        id: &StaffId,
+        this: &SessionKey,
+        now: Micros,
+    ) -> Result<Vec<StaffSession>, StaffError> {
+        let mut read = self.inner.db.read().await?;
+        let rows = fetch_all!(
+            read,
+            SessionRow,
+            "SELECT id, token_hash, created_at, seen_at, expires_at, origin_sealed FROM staff_session
+             WHERE staff_id = $1 AND org_id = $2 AND expires_at > $3 AND seen_at > $4
+             ORDER BY created_at DESC LIMIT $5",
+            id,
+            OrgId::default_org(),
+            now,
+            now.since(Micros::from_secs(STAFF_IDLE_S)),
+            SESSIONS_PER_STAFF_MAX
+        )?;
+        let shown = rows.into_iter().map(|row| {
+            let sealed = row.id.as_ref().zip(row.origin_sealed.as_ref());
+            let origin = sealed.map(|(id, sealed)| Origin::open(&self.inner.vault, id, sealed));
+            Ok(StaffSession {
+                origin: origin.transpose()?,
+                is_this: row.token_hash == this.0,
+                id: row.id,
+                created_at: row.created_at,
+                seen_at: row.seen_at,
+                expires_at: row.expires_at,
+            })
+        });
+        shown.collect()
+    }
+
+    /// Ends one of somebody's own sessions.
+    pub async fn end_session(&self, who: &SignedIn, id: &SessionId, now: Micros) -> Result<(), StaffError> {
+        let mut tx = self.inner.db.begin(Priority::Staff).await?;
+        let ended =
+            execute!(tx, "DELETE FROM staff_session WHERE staff_id = $1 AND id = $2", &who.member.id, id)?;
+        if ended == 0 {
+            return Err(StaffError::SessionUnknown);
+        }
+        self.log_ended(&mut tx, &who.member.actor(), &who.member.login, ended, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Ends all of somebody's own sessions but the one that asks. How many there were.
+    pub async fn end_other_sessions(&self, who: &SignedIn, now: Micros) -> Result<u64, StaffError> {
+        let mut tx = self.inner.db.begin(Priority::Staff).await?;
+        let ended = delete_other_sessions(&mut tx, &who.member.id, &who.session).await?;
+        self.log_ended(&mut tx, &who.member.actor(), &who.member.login, ended, now).await?;
         tx.commit().await?;
-        self.inner.revocations.fetch_add(1, Ordering::SeqCst);
-        self.inner.cache.remove(&hash);
-        Ok(())
+        Ok(ended)
     }
 
-    /// Takes an account's sessions out of memory, after the database has lost them.
-    pub(super) fn forget_sessions(&self, id: &StaffId) {
-        self.inner.revocations.fetch_add(1, Ordering::SeqCst);
-        self.inner.cache.retain(|_, cached| cached.member.id != *id);
+    /// Ends every session of an account. How many there were.
+    pub async fn end_sessions_of(&self, by: &Actor, id: &StaffId, now: Micros) -> Result<u64, StaffError> {
+        let mut tx = self.inner.db.begin(Priority::Staff).await?;
+        let member = self.member(&mut tx, id).await?;
+        let ended = delete_sessions(&mut tx, id).await?;
+        self.log_ended(&mut tx, by, &member.login, ended, now).await?;
+        tx.commit().await?;
+        Ok(ended)
     }
 
-    /// Removes sessions that ended, from memory and from the database.
+    async fn log_ended(
+        &self,
+        tx: &mut Tx,
+        by: &Actor,
+        login: &str,
+        ended: u64,
+        now: Micros,
+    ) -> Result<(), StaffError> {
+        self.log_account(tx, by, "SESSIONS_ENDED", login, json!({ "sessions": ended }), now).await
+    }
+
+    /// Removes sessions that ended, and forgets what limits no longer need.
     pub(crate) async fn sweep(&self, now: Micros) -> Result<(), StaffError> {
         let inner = &self.inner;
         inner.tries.sweep(now);
         inner.address_tries.sweep(now);
         inner.account_tries.sweep(now);
         inner.reads.sweep(now);
-        let fresh = |cached: &Cached| now.since(cached.checked_at) < Micros::from_secs(STAFF_CACHE_S);
-        inner.cache.retain(|_, cached| fresh(cached));
         let mut tx = inner.db.begin(Priority::Bulk).await?;
         execute!(
             tx,
@@ -239,73 +292,21 @@ impl Staff {
         Ok(())
     }
 
-    fn token_hash(&self, token: &str) -> Vec<u8> {
-        self.inner.vault.hash_secret(Secret::StaffSession, "", token.as_bytes())
-    }
-
-    /// Counts a try, and says whether the account is familiar there: then strangers' tries are no concern of it.
-    async fn count_try(&self, login: &str, address: IpAddr, now: Micros) -> Result<bool, StaffError> {
-        let inner = &self.inner;
-        let slow_down =
-            |wait: Micros| StaffError::SlowDown { retry_after_ms: wait.plus(Micros(999)).ms().max(1) };
-        let text = address.to_string();
-        let Tried { both, address: from, account } = &Tried::new(login, &text);
-        inner.tries.attempt(both, now).await.map_err(slow_down)?;
-        if let Err(wait) = inner.address_tries.attempt(from, now).await {
-            inner.tries.forgive(both).await;
-            return Err(slow_down(wait));
-        }
-        if self.is_familiar(login, address).await {
-            return Ok(true);
-        }
-        if let Err(wait) = inner.account_tries.attempt(account, now).await {
-            inner.tries.forgive(both).await;
-            inner.address_tries.forgive(from).await;
-            return Err(slow_down(wait));
-        }
-        Ok(false)
-    }
-
-    async fn forgive_try(&self, login: &str, address: IpAddr, familiar: bool) {
-        let text = address.to_string();
-        let Tried { both, address: from, account } = &Tried::new(login, &text);
-        self.inner.tries.forgive(both).await;
-        self.inner.address_tries.forgive(from).await;
-        if !familiar {
-            self.inner.account_tries.forgive(account).await;
-        }
-    }
-
-    async fn is_familiar(&self, login: &str, address: IpAddr) -> bool {
-        if self.inner.familiar.contains(&(login.to_owned(), address)) {
-            return true;
-        }
-        let Some(shared) = &self.inner.shared else { return false };
-        shared.knows(FAMILIAR, &Tried::new(login, &address.to_string()).both).await
-    }
-
-    async fn make_familiar(&self, login: String, address: IpAddr) {
-        if let Some(shared) = &self.inner.shared {
-            shared.note(FAMILIAR, &Tried::new(&login, &address.to_string()).both, STAFF_FAMILIAR_S).await;
-        }
-        if self.inner.familiar.len() < THROTTLE_KEYS_MAX {
-            self.inner.familiar.insert((login, address));
-        }
+    fn key(&self, token: &str) -> SessionKey {
+        SessionKey(self.inner.vault.hash_secret(Secret::StaffSession, "", token.as_bytes()))
     }
 }
 
-/// The keys under which a try counts.
-struct Tried<'a> {
-    both: [&'a [u8]; 2],
-    address: [&'a [u8]; 1],
-    account: [&'a [u8]; 1],
+pub(super) async fn delete_sessions(tx: &mut Tx, id: &StaffId) -> Result<u64, StaffError> {
+    Ok(execute!(tx, "DELETE FROM staff_session WHERE staff_id = $1", id)?)
 }
 
-impl<'a> Tried<'a> {
-    fn new(login: &'a str, address: &'a str) -> Self {
-        let (login, address) = (login.as_bytes(), address.as_bytes());
-        Self { both: [login, address], address: [address], account: [login] }
-    }
+pub(super) async fn delete_other_sessions(
+    tx: &mut Tx,
+    id: &StaffId,
+    this: &SessionKey,
+) -> Result<u64, StaffError> {
+    Ok(execute!(tx, "DELETE FROM staff_session WHERE staff_id = $1 AND token_hash <> $2", id, &this.0)?)
 }
 
 impl StaffMember {

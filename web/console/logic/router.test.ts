@@ -6,6 +6,7 @@ describe("addresses of the console", () => {
     { page: "openings" },
     { page: "new" },
     { page: "staff" },
+    { page: "account" },
     { page: "ops" },
     { page: "log" },
     { page: "log", opening: "01J" },

@@ -22,6 +22,7 @@ export type Route =
   | { page: "openings" }
   | { page: "new" }
   | { page: "staff" }
+  | { page: "account" }
   | { page: "ops" }
   | { page: "log"; opening?: string }
   | { page: OpeningPage; opening: string }
@@ -37,6 +38,7 @@ export function parseRoute(hash: string): Route {
   const [first, second, third] = parts;
   if (first === undefined) return { page: "openings" };
   if (first === "staff" && parts.length === 1) return { page: "staff" };
+  if (first === "account" && parts.length === 1) return { page: "account" };
   if (first === "ops" && parts.length === 1) return { page: "ops" };
   if (first === "log" && parts.length <= 2) return second ? { page: "log", opening: second } : { page: "log" };
   if (first !== "openings" || parts.length > 3) return { page: "missing", path };
@@ -54,6 +56,8 @@ export function href(route: Route): string {
       return "#/openings/new";
     case "staff":
       return "#/staff";
+    case "account":
+      return "#/account";
     case "ops":
       return "#/ops";
     case "log":

@@ -30,7 +30,7 @@ describe("the console's words (OP-95)", () => {
     ["reasons of refused rows", "opening/prepare/problem.rs", /^\s+\w+ = "([A-Z_]+)",$/gm, "reason", 20],
     ["findings before publication", "opening/preflight.rs", /(?:finding|count)\("([A-Z_]+)"/g, "finding", 8],
     ["kinds of events", "opening/event.rs", /=> "([a-z_]+)",$/gm, "event", 10],
-    ["actions of the log", LOGGED, /"([A-Z]+_(?:[A-Z]+_)?(?:CREATED|CHANGED|CHECKED|PUBLISHED|UNPUBLISHED|PAUSED|RESUMED|ENDED|ARCHIVED|DISABLED|WITHHELD|UNWITHHELD|IMPORTED|RECORDED|RELEASED|EXTENDED|REVIVED|EXPORTED|ADDED|RESET|CLEARED|MADE|STARTED|READ|CHAINED|IN))"/g, "log", 15],
+    ["actions of the log", LOGGED, /"([A-Z]+_(?:[A-Z]+_)?(?:CREATED|CHANGED|CHECKED|PUBLISHED|UNPUBLISHED|PAUSED|RESUMED|ENDED|ARCHIVED|DISABLED|WITHHELD|UNWITHHELD|IMPORTED|RECORDED|RELEASED|EXTENDED|REVIVED|EXPORTED|ADDED|RESET|CLEARED|MADE|STARTED|READ|CHAINED|CHANGED|ENDED|OUT|IN))"/g, "log", 15],
     ["reasons of refused fields of staff", "identity/staff/mod.rs", /=> "((?:NAME|LOGIN|PASSWORD|LAST|ROLE)_(?!TAKEN|FAILED)[A-Z_]+)"/g, "why", 5],
     ["faults of the log's chain", "identity/staff/chain.rs", /= "([A-Z_]+)",/g, "chain", 6],
     ["troubles of the gateways", "status/trouble.rs", /=> "([A-Z0-9_]+)"/g, "trouble", 20],

@@ -13,6 +13,18 @@ export interface Staff {
   rights?: string[];
 }
 
+/** Where an account is signed in. `browser` as it calls itself. */
+export interface StaffSession {
+  /** Null: begun under an older program; it ends with the others. */
+  id: string | null;
+  created_ms: number;
+  seen_ms: number;
+  expires_ms: number;
+  address: string | null;
+  browser: string | null;
+  this: boolean;
+}
+
 export interface Project {
   id: string;
   name: string;
