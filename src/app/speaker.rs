@@ -102,6 +102,8 @@ struct Voice {
     started: Micros,
     past: HashMap<OpeningId, Past>,
     said_draining: bool,
+    /// A word arrived.
+    was_heard: bool,
     /// The last word did not arrive.
     unheard: bool,
 }
@@ -119,7 +121,15 @@ struct Past {
 impl Voice {
     fn new(parts: Parts, period: Duration) -> Self {
         let started = parts.clock.mono();
-        Self { parts, period, started, past: HashMap::new(), said_draining: false, unheard: false }
+        Self {
+            parts,
+            period,
+            started,
+            past: HashMap::new(),
+            said_draining: false,
+            was_heard: false,
+            unheard: false,
+        }
     }
 
     async fn say(&mut self, last: Option<State>) {
@@ -130,6 +140,7 @@ impl Voice {
             Ok(Err(error)) => self.failed(&error),
             Err(_) => self.failed(&"the database did not answer in time"),
         };
+        self.was_heard |= heard;
         self.unheard = !heard;
     }
 
@@ -164,6 +175,7 @@ impl Voice {
             state,
             alive_for: Micros(i64::try_from(alive_us).unwrap_or(i64::MAX)),
             up: now.since(self.started),
+            is_first: !self.was_heard,
             report: &report,
         };
         status::say(db, &said).await

@@ -69,10 +69,7 @@ fn one_gateway(seen: &Seen, gateway: &Gateway, found: &mut Vec<Found>) {
         State::Draining => say(Trouble::GatewayDraining),
         State::Ready => {}
     }
-    let same = |other: &&Gateway| {
-        other.id != gateway.id && other.name == gateway.name && other.standing(seen.now).is_alive()
-    };
-    if seen.gateways.iter().any(|other| same(&other)) {
+    if seen.gateways.iter().any(|other| shares_name(gateway, other, seen.now)) {
         say(Trouble::NameShared);
     }
     let Some(report) = &gateway.report else {
@@ -109,6 +106,17 @@ fn one_gateway(seen: &Seen, gateway: &Gateway, found: &mut Vec<Found>) {
             }
         }
     }
+}
+
+/// Both go on speaking: of a process and the one that took its place each is heard before or after the other only.
+fn shares_name(one: &Gateway, other: &Gateway, now: Micros) -> bool {
+    let stays = |gateway: &Gateway| gateway.state != State::Draining && gateway.standing(now).is_alive();
+    other.id != one.id
+        && other.name == one.name
+        && stays(one)
+        && stays(other)
+        && other.seen_at > one.started_at
+        && one.seen_at > other.started_at
 }
 
 /// `settled`: the gateway has had the time to do what it does first.

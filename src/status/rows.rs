@@ -66,6 +66,9 @@ pub struct Said<'a> {
     pub alive_for: Micros,
     /// How long ago it started.
     pub up: Micros,
+    /// The first word of this process: it listens where others of its name listened, so those are no more. Should one of
+    /// them live after all, on another machine with the same settings, its next word brings its row back.
+    pub is_first: bool,
     pub report: &'a Report,
 }
 
@@ -76,6 +79,17 @@ pub async fn say(db: &Db, said: &Said<'_>) -> Result<(), StoreError> {
     let mut tx = db.begin(Priority::Staff).await?;
     tx.may_be_lost().await?;
     let now = tx.now().await?;
+    if said.is_first {
+        execute!(
+            tx,
+            "DELETE FROM gateway
+             WHERE name = $1 AND buyers_door = $2 AND staff_door = $3 AND state <> '' AND id <> $4",
+            said.name,
+            said.buyers_door,
+            said.staff_door,
+            said.id
+        )?;
+    }
     execute!(
         tx,
         "INSERT INTO gateway (id, org_id, started_at, seen_at, clock_offset_us, clock_at, name, version, buyers_door,

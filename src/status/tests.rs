@@ -175,6 +175,12 @@ fn what_is_young_or_over_or_gone_is_no_trouble() {
             s.gateways[0].alive_until = at(1);
             opening(s).commits_fail = true;
         }),
+        ("a gateway whose predecessor of its name has not fallen silent yet", |s| {
+            s.gateways[1].name = s.gateways[0].name.clone();
+            s.gateways[0].seen_at = at(995);
+            s.gateways[1].started_at = at(996);
+            report(s).openings = s.gateways[1].report.clone().unwrap().openings;
+        }),
         ("a gateway that has just started", |s| {
             s.gateways[0].started_at = at(990);
             report(s).openings.clear();
@@ -287,7 +293,30 @@ fn a_report_reads_with_more_and_with_less_in_it() {
 
 fn said<'a>(id: &'a str, name: &'a str, state: State, report: &'a Report) -> Said<'a> {
     let (alive_for, up) = (at(3), at(10));
-    Said { id, name, buyers_door: "127.0.0.1:1", staff_door: "127.0.0.1:2", state, alive_for, up, report }
+    let (buyers_door, staff_door) = ("127.0.0.1:1", "127.0.0.1:2");
+    Said { id, name, buyers_door, staff_door, state, alive_for, up, is_first: false, report }
+}
+
+/// A process that listens where one of its name listened has taken its place, however short ago that one spoke; one that
+/// lives all the same comes back by its next word.
+#[tokio::test]
+async fn a_first_word_takes_the_place_of_the_process_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::virtual_at(at(1_000_000));
+    let db = Db::open_sqlite(folder.path(), clock.clone()).await.unwrap();
+    let report = Report::default();
+    let ids = async || -> Vec<String> {
+        look(&db, &clock).await.unwrap().gateways.into_iter().map(|gateway| gateway.id).collect()
+    };
+    say(&db, &said("1", "hall", State::Ready, &report)).await.unwrap();
+    say(&db, &said("2", "office", State::Ready, &report)).await.unwrap();
+    let elsewhere = Said { buyers_door: "127.0.0.1:9", ..said("3", "hall", State::Ready, &report) };
+    say(&db, &elsewhere).await.unwrap();
+    let first = Said { is_first: true, ..said("4", "hall", State::Starting, &report) };
+    say(&db, &first).await.unwrap();
+    assert_eq!(ids().await, ["3", "4", "2"], "at another door or under another name it is another gateway");
+    say(&db, &said("1", "hall", State::Ready, &report)).await.unwrap();
+    assert_eq!(ids().await, ["1", "3", "4", "2"]);
 }
 
 /// A killed gateway is silent once its time is over; started again under its name, it is no more heard of; a day later

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Output;
 use std::time::Duration;
 
+use rstest::rstest;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, sleep, timeout};
@@ -143,7 +144,36 @@ async fn postgres_op_85_gateways_are_seen_to_serve_to_fall_silent_and_to_go() {
     assert_eq!((troubles(&nobody), code), (vec!["NO_GATEWAY_READY"], 1), "{nobody:#}");
 }
 
+/// A server that was killed and is there again at once, under its name and at its doors, is one row: the process before it is
+/// sure to be gone, long before its silence would say so.
+/// Mutation that turned it red: the first word removes nothing.
+#[rstest]
+#[case::sqlite(Database::Sqlite)]
+#[case::postgres(Database::Postgres)]
+#[tokio::test]
+async fn op_85_a_server_that_is_back_at_once_is_one_row(#[case] database: Database) {
+    let home = Home::new(database).await;
+    let again = async || {
+        let mut command = home.command();
+        command.args(["serve", "--gateway-name", "hall"]);
+        home.serve_by(command, home.buyers_port, home.staff_port).await.unwrap()
+    };
+    let server = again().await;
+    let (first, _) = until(&home, "the server", |seen| states(seen) == [("hall", "ready")]).await;
+    let old = first["gateways"][0]["id"].clone();
+    server.kill().await;
+    let server = again().await;
+    let spoke = |seen: &Value| seen["gateways"].as_array().unwrap().iter().any(|row| row["id"] != old);
+    let (back, _) = until(&home, "the word of the new process", spoke).await;
+    assert_eq!(back["gateways"].as_array().unwrap().len(), 1, "{back:#}");
+    assert!(!troubles(&back).contains(&"NAME_SHARED"), "{back:#}");
+    let (well, code) = until(&home, "that it is ready", |seen| states(seen) == [("hall", "ready")]).await;
+    assert_eq!((troubles(&well), code), (vec![], 0), "{well:#}");
+    assert!(server.stop().await.success());
+}
+
 /// A server that is told to stop says so at once, while those whom it serves still leave.
+/// It takes no connection any more, and answers what is under way.
 /// Mutations that turned it red: the drain not looked at; the last word not said.
 #[tokio::test]
 async fn postgres_op_85_a_gateway_that_drains_says_so_before_it_goes() {
@@ -155,6 +185,7 @@ async fn postgres_op_85_a_gateway_that_drains_says_so_before_it_goes() {
     let head = "POST /api/v1/session HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
     tokio::io::AsyncWriteExt::write_all(&mut slow, head.as_bytes()).await.unwrap();
     admin(&server).await;
+    let (buyers_port, staff_port) = (server.buyers_port, server.staff_port);
     let stopped = tokio::spawn(server.stop());
     let (draining, code) = until(&home, "the drain", |seen| states(seen) == [("hall", "draining")]).await;
     assert_eq!(
@@ -162,6 +193,16 @@ async fn postgres_op_85_a_gateway_that_drains_says_so_before_it_goes() {
         (vec!["NO_GATEWAY_READY", "GATEWAY_DRAINING"], 1),
         "{draining:#}"
     );
+    // A proxy asks the next gateway then, before anything was sent; a 503 it would hand on to the buyer.
+    for port in [buyers_port, staff_port] {
+        let refused = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    }
+    // What is under way is answered.
+    tokio::io::AsyncWriteExt::write_all(&mut slow, b"{\"a\":\"b\"}").await.unwrap();
+    let mut answer = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut slow, &mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&answer));
     drop(slow);
     assert!(stopped.await.unwrap().success());
     assert_eq!(states(&look(&home).await.0), [("hall", "gone")]);
@@ -180,8 +221,15 @@ async fn op_85_a_single_server_on_sqlite_is_seen_too() {
     let golden = serde_json::from_str(include_str!("../data/status.json")).unwrap();
     assert_eq!(paths(&document).difference(&paths(&golden)).collect::<Vec<_>>(), Vec::<&String>::new());
     assert!(paths(&document).len() > 45, "{document:#}");
+    let rehearsal = json!({"buyers": 2, "start_in_s": 600});
+    for _ in 0..2 {
+        sale.admin.post(&sale.path("/rehearsals"), rehearsal.clone()).await.ok();
+    }
     let (words, code) = for_people(&home).await;
     assert_eq!(code, 0, "{words}");
+    assert!(words.contains("2 rehearsals, with which nothing is wrong."), "{words}");
+    assert_eq!(words.matches("OPENING").count(), 1, "{words}");
+    assert_eq!(look(&home).await.0["openings"].as_array().unwrap().len(), 3);
     assert!(
         words.contains("desk") && words.contains("SQLite") && words.ends_with("All is well.\n"),
         "{words}"
