@@ -1,4 +1,4 @@
-//! One published opening in this process: gate 1, and the handle to its committer.
+//! One published opening in this process: the way of a pick through it, and the handle to its committer.
 //!
 //! ```text
 //!   pick ─► keys ─► phase, clock ─► admitted ─► inventory ──lost──► No, at once
@@ -12,14 +12,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use inventory::{Inventory, Pick as Gate};
+use inventory::Inventory;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::answer::{Answer, Claim, Key, Refusal};
 use super::board::Board;
 use super::clock::OpeningClock;
-use super::facts::{Facts, HolderIndexes};
+use super::facts::Facts;
+use super::gate1::Decision;
 use super::gate2::{Standing, Together};
 use super::job::{Command, CommandError, CommandRefusal, Done, Pick};
 use super::keys::{First, Keys, Known};
@@ -28,16 +29,12 @@ use super::memory::{Applied, Memory};
 use super::stats::Stats;
 use super::tried::{Tried, Undecided, Waiting};
 use crate::domain::ids::{ClaimId, RegOrd, UnitOrd};
-use crate::domain::kind::Eligibility;
 use crate::domain::time::Micros;
 use crate::limits::PICK_WAIT_MS;
 use crate::store::Ledger;
 
 /// Units share this many bells; a waiting pick may be woken for a neighbour and looks again.
 const BELLS: usize = 64;
-
-/// A waiting pick looks again this often even if no bell rings: a household's place may settle under another unit.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 pub struct Live {
     pub facts: Facts,
@@ -112,15 +109,6 @@ fn about(unit: UnitOrd, answer: Answer) -> Result<Answer, PickError> {
         Answer::Yes(claim) if claim.unit != unit => Err(PickError::KeyReused),
         answer => Ok(answer),
     }
-}
-
-/// What gate 1 says.
-pub(super) enum Decision {
-    No(Refusal),
-    /// Somebody's commit decides it; look again.
-    Wait,
-    Queued,
-    Busy,
 }
 
 impl Live {
@@ -351,94 +339,6 @@ impl Live {
         }
     }
 
-    /// Gate 1, in order: phase and clock, admitted, the unit's word, the quota's. Waits while somebody's commit
-    /// decides it, for a second at most.
-    async fn decide(&self, who: RegOrd, unit: UnitOrd, key: &Key, arrived: Micros) -> Decision {
-        let until = Instant::now() + Duration::from_millis(PICK_WAIT_MS);
-        loop {
-            // The bell is taken in hand before the look, so that none that rings in between is missed.
-            let mut bell = std::pin::pin!(self.bell(unit).notified());
-            bell.as_mut().enable();
-            match self.look_with_history(who, unit, key, arrived) {
-                Decision::Wait if Instant::now() < until => {}
-                decided => return decided,
-            }
-            let _rang = timeout_at(until.min(Instant::now() + LOOK_AGAIN), bell).await;
-        }
-    }
-
-    /// Before [`super::history`] is read, a key that memory does not know may have been granted to a claim that has
-    /// ended: then only gate 3 may refuse it.
-    pub(super) fn look_with_history(
-        &self,
-        who: RegOrd,
-        unit: UnitOrd,
-        key: &Key,
-        arrived: Micros,
-    ) -> Decision {
-        match self.look(who, unit, key, arrived) {
-            // Nobody could ever have been granted these.
-            decided @ Decision::No(Refusal::NotAdmitted | Refusal::UnitUnknown) => decided,
-            Decision::No(_) if !self.history_is_read.load(Ordering::Acquire) => {
-                self.queue(Pick { who, unit, key: key.clone(), arrived })
-            }
-            decided => decided,
-        }
-    }
-
-    fn look(&self, who: RegOrd, unit: UnitOrd, key: &Key, arrived: Micros) -> Decision {
-        if let Some(refusal) = self.control.load().refuses(arrived) {
-            return Decision::No(refusal);
-        }
-        let admitted = self.facts.registration(who).is_some_and(|r| r.eligibility == Eligibility::Passed);
-        if !admitted {
-            return Decision::No(Refusal::NotAdmitted);
-        }
-        let Some(facts) = self.facts.unit(unit) else { return Decision::No(Refusal::UnitUnknown) };
-        let holders = self.facts.holder_indexes(who, facts.kind);
-        match self.inventory.pick(unit.0, who.0, facts.kind.class(), holders.as_slice()) {
-            Gate::Won(ticket) => {
-                self.memory.keep_ticket(who, key.clone(), ticket);
-                self.queue(Pick { who, unit, key: key.clone(), arrived })
-            }
-            // The committer gave this very key up without an answer (see `committer`); its words are still pending.
-            Gate::MinePending if self.memory.has_ticket(who, key) => {
-                self.queue(Pick { who, unit, key: key.clone(), arrived })
-            }
-            Gate::Mine => Decision::No(Refusal::AlreadyYours { unit }),
-            Gate::Taken { .. } => Decision::No(Refusal::Taken { unit }),
-            Gate::Withheld => Decision::No(Refusal::Withheld { unit }),
-            Gate::QuotaUsed { holder_index } => Decision::No(Refusal::QuotaUsed {
-                holder: HolderIndexes::kind(holder_index),
-                kind: facts.kind,
-            }),
-            Gate::UnknownUnit => Decision::No(Refusal::UnitUnknown),
-            Gate::UnknownHolder => Decision::No(Refusal::NotAdmitted),
-            Gate::Pending | Gate::MinePending | Gate::QuotaPending { .. } => Decision::Wait,
-        }
-    }
-
-    fn queue(&self, pick: Pick) -> Decision {
-        match &self.together {
-            Some(together) => {
-                if let Ok(place) = together.picks().try_reserve() {
-                    place.send(pick);
-                    return Decision::Queued;
-                }
-            }
-            None => {
-                if let Ok(place) = self.jobs.try_reserve() {
-                    place.send(Job::Pick(pick));
-                    return Decision::Queued;
-                }
-            }
-        }
-        // It never left this process, so undoing it can't contradict the database.
-        self.memory.undo_ticket(pick.who, &pick.key, &self.inventory);
-        self.ring(pick.unit);
-        Decision::Busy
-    }
-
     async fn wait(&self, waiting: oneshot::Receiver<Answer>) -> Answer {
         match timeout(Duration::from_millis(PICK_WAIT_MS), waiting).await {
             Ok(Ok(answer)) => answer,
@@ -456,7 +356,7 @@ impl Live {
         }
     }
 
-    fn bell(&self, unit: UnitOrd) -> &Notify {
+    pub(super) fn bell(&self, unit: UnitOrd) -> &Notify {
         // The remainder is below BELLS, so the fallback is never used.
         self.bells.get(unit.0 as usize % BELLS).unwrap_or(&self.bells[0])
     }

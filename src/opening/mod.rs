@@ -26,6 +26,8 @@ pub mod facts;
 pub mod favourites;
 /// What an opening knows of itself, for the metrics.
 mod figures;
+/// What memory says of a pick, before anybody is asked.
+mod gate1;
 /// What can be asked of the committer.
 pub mod job;
 /// How people name a unit.

@@ -16,8 +16,9 @@ use crate::cluster::{Gate2Error, LinkError, Said, Tap};
 use crate::config::RedisLost;
 use crate::limits::{GATE2_GROUP, GATE2_RETRY_MS, GATE3_ALONE_PER_SECOND, PICK_WAIT_MS};
 use crate::opening::answer::Answer;
+use crate::opening::gate1::Decision;
 use crate::opening::job::Pick;
-use crate::opening::live::{Decision, Job, Live};
+use crate::opening::live::{Job, Live};
 use crate::telemetry::names;
 
 const RETRY: Duration = Duration::from_millis(GATE2_RETRY_MS);
