@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sqlx::{Database, Pool};
+use utoipa::ToSchema;
 
 use super::db::postgres_now;
 use super::{Db, StoreError};
@@ -9,7 +10,7 @@ use crate::domain::time::{Clock, Micros};
 use crate::limits::CLOCK_OFF_US_MAX;
 
 /// The database as this process sees it now.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct DatabaseHealth {
     pub kind: DatabaseKind,
@@ -24,7 +25,7 @@ pub struct DatabaseHealth {
     pub backup_behind_ms: Option<i64>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DatabaseKind {
     #[default]
@@ -32,17 +33,8 @@ pub enum DatabaseKind {
     Postgres,
 }
 
-impl DatabaseKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sqlite => "sqlite",
-            Self::Postgres => "postgres",
-        }
-    }
-}
-
 /// Connections of this process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct PoolUse {
     pub in_use: u32,
@@ -51,7 +43,7 @@ pub struct PoolUse {
 }
 
 /// Whether a second machine has a commit before it is answered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standby {
     /// None is asked for.
@@ -62,17 +54,6 @@ pub enum Standby {
     Missing,
     /// Asked for, and this database user may not see whether it is there (`pg_monitor` may).
     Hidden,
-}
-
-impl Standby {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Present => "present",
-            Self::Missing => "missing",
-            Self::Hidden => "hidden",
-        }
-    }
 }
 
 impl Db {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::status::{self as told, OpeningReport, RedisReport, Seen, is_well, judge};
-use crate::store;
+use crate::store::DatabaseHealth;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Status {
@@ -15,7 +15,7 @@ pub struct Status {
     /// What a person has to look at (`act`) first, then what passes by itself (`note`).
     pub troubles: Vec<Trouble>,
     /// As whoever looks reaches it.
-    pub database: Database,
+    pub database: DatabaseHealth,
     pub gateways: Vec<Gateway>,
     /// What the database itself knows; how each gateway has them stands at the gateway.
     pub openings: Vec<OpeningHead>,
@@ -30,27 +30,6 @@ pub struct Trouble {
     pub opening: Option<String>,
     pub redis: Option<String>,
     pub params: Value,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Database {
-    /// `sqlite` or `postgres`.
-    pub kind: &'static str,
-    pub server_version: Option<String>,
-    pub round_trip_us: Option<i64>,
-    pub pool: Pool,
-    /// `none`, `present`, `missing` or `hidden`: a synchronous standby.
-    pub standby: &'static str,
-    pub standby_names: Option<String>,
-    /// Of SQLite's continuous backup; 0: it has everything, null: there is none.
-    pub backup_behind_ms: Option<i64>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Pool {
-    pub in_use: u32,
-    pub idle: u32,
-    pub max: u32,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,7 +54,7 @@ pub struct Report {
     /// The database's time less this machine's; null where they are one clock, or it could not be told.
     pub clock_offset_us: Option<i64>,
     pub clock_refuses: bool,
-    pub database: Database,
+    pub database: DatabaseHealth,
     pub redis: Vec<RedisReport>,
     pub openings: Vec<OpeningReport>,
 }
@@ -99,7 +78,7 @@ pub fn status(seen: &Seen) -> Status {
         now_ms: seen.now.ms(),
         well: is_well(&found),
         troubles: found.into_iter().map(trouble).collect(),
-        database: database(&seen.database),
+        database: seen.database.clone(),
         gateways: seen.gateways.iter().map(|gateway| self::gateway(seen, gateway)).collect(),
         openings: seen.openings.iter().map(head).collect(),
     }
@@ -113,19 +92,6 @@ fn trouble(found: told::Found) -> Trouble {
         gateway: found.gateway,
         opening: found.opening,
         redis: found.redis,
-    }
-}
-
-fn database(health: &store::DatabaseHealth) -> Database {
-    let store::PoolUse { in_use, idle, max } = health.pool;
-    Database {
-        kind: health.kind.as_str(),
-        server_version: health.server_version.clone(),
-        round_trip_us: health.round_trip_us,
-        pool: Pool { in_use, idle, max },
-        standby: health.standby.as_str(),
-        standby_names: health.standby_names.clone(),
-        backup_behind_ms: health.backup_behind_ms,
     }
 }
 
@@ -148,7 +114,7 @@ fn report(report: &told::Report) -> Report {
         connected: report.connected,
         clock_offset_us: report.clock.offset_us,
         clock_refuses: report.clock.refuses,
-        database: database(&report.database),
+        database: report.database.clone(),
         redis: report.redis.clone(),
         openings: report.openings.clone(),
     }
@@ -174,7 +140,7 @@ mod tests {
 
     use super::*;
     use crate::domain::time::Micros;
-    use crate::store::{DatabaseHealth, DatabaseKind, PoolUse, Standby};
+    use crate::store::{DatabaseKind, PoolUse, Standby};
 
     /// Everything that can be said, as the golden file has it: scripts are written against that.
     #[test]
