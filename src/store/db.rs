@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Connection, PgConnection, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::acknowledged::Acknowledged;
 use super::backup::{Backup, BackupTo, BehindSince};
@@ -132,8 +132,9 @@ impl Db {
     /// Connects to Postgres and migrates it.
     pub async fn connect_postgres(url: &str) -> Result<Self, StoreError> {
         let db = stage("connecting to the database", PgDb::connect(url)).await?;
-        // Another server that migrates holds a lock meanwhile.
-        stage("migrating the database", MIGRATIONS.run(&db.pool)).await.map_err(schema_error)?;
+        let mut unhurried = db.unhurried().await?;
+        stage("migrating the database", MIGRATIONS.run(&mut unhurried)).await.map_err(schema_error)?;
+        unhurried.close().await?;
         Ok(Self::Postgres(db))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
@@ -53,6 +53,18 @@ impl PgDb {
             .max_lifetime(None)
             .connect_lazy_with(options);
         Ok(Self { commits, pool, warming: Arc::default(), acknowledged: Acknowledged::default() })
+    }
+
+    /// A session for migrations: it waits for whoever migrates already, a statement may take as long as the table is large,
+    /// and between two of them nothing is in a hurry.
+    pub(super) async fn unhurried(&self) -> Result<PgConnection, StoreError> {
+        let options = self.pool.connect_options();
+        let unhurried = options.as_ref().clone().options([
+            ("idle_in_transaction_session_timeout", "0"),
+            ("lock_timeout", "0"),
+            ("statement_timeout", "0"),
+        ]);
+        Ok(unhurried.connect().await?)
     }
 
     pub(super) async fn begin(&self, priority: Priority) -> Result<Tx, StoreError> {

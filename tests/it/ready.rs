@@ -111,3 +111,19 @@ async fn postgres_op_84_a_start_without_a_database_says_what_is_wrong() {
     let silent = refused_start(&home, &at(hole.port, "sale")).await;
     assert!(silent.contains("nothing answered within 6 s"), "{silent}");
 }
+
+/// Whoever starts while another server migrates waits for it, however long that takes; a session that sells gives up a lock
+/// after five seconds. Seen red with migrations on a connection of the pool.
+#[tokio::test]
+async fn postgres_a_start_waits_for_another_servers_migration() {
+    let home = Home::empty(Database::Postgres).await;
+    assert!(home.serve().await.stop().await.success());
+    let mut other = sqlx::PgConnection::connect(home.database_url().unwrap()).await.unwrap();
+    let mut migrating = other.begin().await.unwrap();
+    migrating.execute("LOCK TABLE _sqlx_migrations").await.unwrap();
+    let (server, ()) = tokio::join!(home.serve(), async {
+        sleep(Duration::from_secs(7)).await;
+        migrating.commit().await.unwrap();
+    });
+    assert!(server.stop().await.success());
+}
