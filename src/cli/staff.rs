@@ -28,6 +28,8 @@ enum What {
     List(OnData<List>),
     /// Give an account a new password and end its sessions
     Reset(OnData<Reset>),
+    /// Take an account's second factor away, for a lost phone, and end its sessions
+    ResetSecondFactor(OnData<ResetSecondFactor>),
     /// Disable an account and end its sessions
     Disable(OnData<Account>),
     /// Enable a disabled account
@@ -63,6 +65,14 @@ struct Reset {
     login: String,
     #[command(flatten)]
     password: PasswordArguments,
+}
+
+#[derive(Args)]
+struct ResetSecondFactor {
+    login: String,
+    /// Why; it stands in the staff log
+    #[arg(long)]
+    reason: String,
 }
 
 #[derive(Args)]
@@ -125,6 +135,9 @@ async fn run_async(arguments: Arguments) -> Result<(), Failure> {
         What::Add(OnData { what, data }) => add(what, &Office::open(data).await?).await,
         What::List(OnData { what: List {}, data }) => list(&Office::open(data).await?).await,
         What::Reset(OnData { what, data }) => reset(what, &Office::open(data).await?).await,
+        What::ResetSecondFactor(OnData { what, data }) => {
+            reset_second_factor(what, &Office::open(data).await?).await
+        }
         What::Disable(OnData { what, data }) => set_disabled(&what, true, &Office::open(data).await?).await,
         What::Enable(OnData { what, data }) => set_disabled(&what, false, &Office::open(data).await?).await,
     }
@@ -172,6 +185,12 @@ async fn reset(reset: Reset, office: &Office) -> Result<(), Failure> {
     office.staff.set_password(&Actor::CommandLine, &member.id, password, office.now).await?;
     say(&format!("{} has a new password and is signed out everywhere", member.login))?;
     tell_password(told)
+}
+
+async fn reset_second_factor(reset: ResetSecondFactor, office: &Office) -> Result<(), Failure> {
+    let member = office.staff.find(&reset.login).await?;
+    office.staff.reset_second_factor(&Actor::CommandLine, &member.id, &reset.reason, office.now).await?;
+    say(&format!("{} has no second factor any more and is signed out everywhere", member.login))
 }
 
 async fn set_disabled(account: &Account, disabled: bool, office: &Office) -> Result<(), Failure> {

@@ -19,6 +19,8 @@ pub struct Who {
     pub member: StaffMember,
     /// None for a load run's child, which has a pass and no session.
     session: Option<SessionKey>,
+    /// A second factor is required and not there: only what belongs to the session itself is open.
+    pub must_enrol: bool,
     /// For a load run's child: whatever its starter may do, it has these rights and no other.
     only: Option<&'static [Right]>,
 }
@@ -40,7 +42,7 @@ impl Who {
     /// For what belongs to a person and the session they asked by.
     pub fn signed_in(&self) -> Result<SignedIn, Problem> {
         let session = self.session.clone().ok_or_else(|| Problem::new(Code::Forbidden))?;
-        Ok(SignedIn { member: self.member.clone(), session })
+        Ok(SignedIn { member: self.member.clone(), session, must_enrol: self.must_enrol })
     }
 
     /// The session, if this is a person's; a load run's pass ends with the run.
@@ -57,6 +59,11 @@ impl Who {
     }
 }
 
+/// What whoever must set up a second factor needs for it: who they are, the second factor, another password, the way out.
+fn is_own_session(path: &str) -> bool {
+    path.strip_prefix("/api/v1/session").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 fn forbidden(right: Right) -> Problem {
     Problem::new(Code::Forbidden).with("right", right.as_str())
 }
@@ -70,12 +77,15 @@ impl FromRequestParts<Console> for Who {
         if let Some(pass) = console.0.load.pass(&token) {
             // Good for this opening alone, whatever the route would allow.
             return if pass.opens(parts.uri.path()) {
-                Ok(Self { member: pass.member, session: None, only: Some(Pass::RIGHTS) })
+                Ok(Self { member: pass.member, must_enrol: false, session: None, only: Some(Pass::RIGHTS) })
             } else {
                 Err(Code::Forbidden.into())
             };
         }
         let who = console.0.staff.authenticate(&token, console.now()).await.map_err(problems::staff)?;
-        Ok(Self { member: who.member, session: Some(who.session), only: None })
+        if who.must_enrol && !is_own_session(parts.uri.path()) {
+            return Err(Code::SecondFactorRequired.into());
+        }
+        Ok(Self { must_enrol: who.must_enrol, member: who.member, session: Some(who.session), only: None })
     }
 }

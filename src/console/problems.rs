@@ -33,13 +33,17 @@ pub fn staff(error: StaffError) -> Problem {
         StaffError::Forbidden { right } => Problem::new(Code::Forbidden).with("right", right.as_str()),
         StaffError::LoginTaken => Problem::new(Code::LoginTaken).with("field", "login"),
         StaffError::StaffUnknown | StaffError::SessionUnknown => Code::NotFound.into(),
+        StaffError::SecondFactorNeeded => Code::SecondFactorNeeded.into(),
+        StaffError::SecondFactorWrong => Code::SecondFactorWrong.into(),
+        StaffError::SecondFactorOn => Code::SecondFactorOn.into(),
+        StaffError::SecondFactorOff => Code::SecondFactorOff.into(),
         StaffError::LastAdmin => Problem::field("role").with("reason", error.code()),
-        StaffError::LoginInvalid { max } | StaffError::NameInvalid { max } => {
-            invalid(&error).with("max", max)
-        }
+        StaffError::LoginInvalid { max }
+        | StaffError::NameInvalid { max }
+        | StaffError::ReasonInvalid { max } => invalid(&error).with("max", max),
         StaffError::PasswordTooShort { min } => invalid(&error).with("min", min),
         StaffError::PasswordTooLong { max } => invalid(&error).with("max", max),
-        StaffError::RoleDemoOnly | StaffError::PasswordWrong => invalid(&error),
+        StaffError::RoleDemoOnly | StaffError::PasswordWrong | StaffError::CodeWrong => invalid(&error),
         StaffError::Hashing => Problem::new(Code::Overloaded).with("retry_after_ms", 1_000),
         StaffError::Store(error) => store(error),
         StaffError::Corrupt | StaffError::Vault(_) => Problem::internal(error),

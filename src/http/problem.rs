@@ -67,6 +67,11 @@ codes! {
 
     // Staff.
     LoginFailed = "LOGIN_FAILED", UNAUTHORIZED, "Login or password is wrong";
+    SecondFactorNeeded = "SECOND_FACTOR_NEEDED", UNAUTHORIZED, "The password is right; a code of the second factor is needed";
+    SecondFactorWrong = "SECOND_FACTOR_WRONG", UNAUTHORIZED, "The code of the second factor is wrong, or was used";
+    SecondFactorRequired = "SECOND_FACTOR_REQUIRED", FORBIDDEN, "Set up a second factor first";
+    SecondFactorOn = "SECOND_FACTOR_ON", CONFLICT, "The second factor is on already";
+    SecondFactorOff = "SECOND_FACTOR_OFF", CONFLICT, "There is no second factor";
     LoginTaken = "LOGIN_TAKEN", CONFLICT, "The login is in use";
     AlreadyPublished = "ALREADY_PUBLISHED", CONFLICT, "The opening is published; its lists are frozen";
     TransitionRefused = "TRANSITION_REFUSED", CONFLICT, "The opening can not go from its state to that one";

@@ -92,6 +92,12 @@ pub const LOGIN_ADDRESS_TRIES_BURST: i64 = 30;
 pub const LOGIN_ADDRESS_TRY_EVERY_MS: i64 = 10_000;
 pub const LOGIN_ACCOUNT_TRIES_BURST: i64 = 30;
 pub const LOGIN_ACCOUNT_TRY_EVERY_MS: i64 = 15_000;
+/// Codes of the second factor that are wrong, on one account from anywhere: guessing one of three codes in a million takes
+/// years, and whoever slows the owner this way knows the password already.
+pub const SECOND_FACTOR_TRIES_BURST: i64 = 5;
+pub const SECOND_FACTOR_TRY_EVERY_MS: i64 = 60_000;
+/// Recovery codes of one account.
+pub const RECOVERY_CODES: usize = 10;
 /// Entries of the staff log that one page shows.
 pub const STAFF_LOG_LISTED_MAX: i64 = 200;
 /// Entries that are read at once when the log's chain is checked, and how long the door's answer to it is good for: whoever

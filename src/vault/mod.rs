@@ -44,6 +44,7 @@ pub enum Field {
     StaffName,
     StaffLogParams,
     StaffSessionOrigin,
+    StaffSecondFactor,
     BuyerSessionLabel,
     WechatToken,
     WechatOpenid,
@@ -66,6 +67,7 @@ impl Field {
             Field::StaffName => "staff.name",
             Field::StaffLogParams => "staff_log.params",
             Field::StaffSessionOrigin => "staff_session.origin",
+            Field::StaffSecondFactor => "staff_second_factor.secret",
             Field::BuyerSessionLabel => "buyer_session.label",
             Field::WechatToken => "wechat_token.value",
             Field::WechatOpenid => "wechat_account.openid",
@@ -90,6 +92,7 @@ pub enum Purpose {
 pub enum Secret {
     SignInCode,
     StaffSession,
+    RecoveryCode,
     /// Who tried too often, as gateways tell each other.
     Bucket,
 }
@@ -155,6 +158,7 @@ pub struct Vault {
     chain: HmacSha256,
     sign_in_code: HmacSha256,
     staff_session: HmacSha256,
+    recovery_code: HmacSha256,
     bucket: HmacSha256,
     session_token_key: Zeroizing<[u8; 32]>,
     fingerprints: Vec<KeyFingerprint>,
@@ -183,6 +187,7 @@ impl Vault {
             chain: index("staff log chain")?,
             sign_in_code: session("sign-in code")?,
             staff_session: session("staff session")?,
+            recovery_code: session("recovery code")?,
             bucket: session("bucket")?,
             session_token_key: derive(ring.session_key(), "session token")?,
             fingerprints: binding::fingerprints(ring)?,
@@ -221,6 +226,7 @@ impl Vault {
         let state = match secret {
             Secret::SignInCode => &self.sign_in_code,
             Secret::StaffSession => &self.staff_session,
+            Secret::RecoveryCode => &self.recovery_code,
             Secret::Bucket => &self.bucket,
         };
         finish(state, &[context.as_bytes(), value])

@@ -38,6 +38,7 @@ mod ready;
 mod rehearsal;
 mod roles;
 mod second;
+mod second_factor;
 mod secrets;
 mod sessions;
 mod sockets;

@@ -18,7 +18,9 @@ import type {
   Role,
   ServerState,
   Staff,
+  SecondFactor,
   StaffSession,
+  StaffSignedIn,
   Status,
   Summary,
   UnitAdmin,
@@ -26,7 +28,7 @@ import type {
 import { Problem, request, type RequestOptions } from "@shared/http";
 import { clock } from "./clock";
 import type { Action } from "./logic/timeline";
-import { signedOut } from "./session";
+import { mustEnrol, signedOut } from "./session";
 
 const ROOT = "/api/v1";
 /** Reading a spreadsheet of ten thousand rows takes seconds, and the line from a sales site may be thin. */
@@ -37,6 +39,7 @@ async function call<T>(path: string, options?: RequestOptions): Promise<T> {
     return await request<T>(ROOT + path, options);
   } catch (error) {
     if (error instanceof Problem && error.status === 401 && path !== "/session") signedOut(true);
+    if (error instanceof Problem && error.code === "SECOND_FACTOR_REQUIRED") mustEnrol.value = true;
     throw error;
   }
 }
@@ -67,9 +70,9 @@ async function timed<T extends { now_ms: number }>(answer: Promise<T>): Promise<
 }
 
 // ---- sessions and staff ----
-export const session = () => call<{ staff: Staff }>("/session");
-export const signIn = (login: string, password: string) =>
-  post<{ token: string; staff: Staff }>("/session", { login, password });
+export const session = () => call<StaffSignedIn>("/session");
+export const signIn = (login: string, password: string, code?: string) =>
+  post<StaffSignedIn>("/session", { login, password, code });
 export const signOut = () => call<void>("/session", { method: "DELETE" });
 export const listSessions = async () => (await call<{ sessions: StaffSession[] }>("/sessions")).sessions;
 export const endSession = (id: string) => call<void>(`/sessions/${encodeURIComponent(id)}`, { method: "DELETE" });
@@ -79,7 +82,17 @@ export const listSessionsOf = async (id: string) =>
   (await call<{ sessions: StaffSession[] }>(`/staff/${encodeURIComponent(id)}/sessions`)).sessions;
 export const endSessionsOf = (id: string) =>
   call<{ ended: number }>(`/staff/${encodeURIComponent(id)}/sessions`, { method: "DELETE" });
-export const listStaff = async () => (await call<{ staff: Staff[] }>("/staff")).staff;
+export const secondFactor = () => call<SecondFactor>("/session/second-factor");
+export const beginSecondFactor = (current: string) => post<{ key: string; uri: string }>("/session/second-factor", { current });
+export const confirmSecondFactor = (code: string) =>
+  post<{ recovery_codes: string[] }>("/session/second-factor/confirm", { code });
+export const removeSecondFactor = (current: string, code: string) =>
+  post<void>("/session/second-factor/remove", { current, code });
+export const resetSecondFactor = (id: string, reason: string) =>
+  post<void>(`/staff/${encodeURIComponent(id)}/second-factor/reset`, { reason });
+export const requireSecondFactor = (required: boolean, reason: string) =>
+  call<void>("/second-factor", { method: "PUT", body: { required, reason } });
+export const listStaff = () => call<{ staff: Staff[]; second_factor_required: boolean }>("/staff");
 export const addStaff = (body: { login: string; name: string; role: Role; password: string }) =>
   post<Staff>("/staff", body);
 export const changeStaff = (id: string, body: { role?: Role; disabled?: boolean }) =>

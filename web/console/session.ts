@@ -14,8 +14,12 @@ export function can(right: Right): boolean {
 
 export const roleName = computed(() => staff.value?.role);
 
-export function signedIn(person: Staff): void {
+/** The organisation wants a second factor first. */
+export const mustEnrol = ref(false);
+
+export function signedIn(person: Staff, enrolFirst: boolean): void {
   staff.value = person;
+  mustEnrol.value = enrolFirst;
   ended.value = false;
 }
 

@@ -55,6 +55,7 @@ mod tests {
             name: "m".into(),
             role: Role::Manager,
             disabled: false,
+            second_factor: false,
         };
         let (own, other) = (OpeningId::generate(), OpeningId::generate());
         let (pass, token) = Pass::new(member, own.clone());

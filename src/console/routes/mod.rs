@@ -10,6 +10,7 @@ mod log;
 mod openings;
 pub(super) mod rehearsals;
 mod results;
+mod second_factor;
 mod server;
 mod session;
 mod sessions;
@@ -45,6 +46,11 @@ fn api() -> OpenApiRouter<Console> {
         .routes(routes!(sessions::end))
         .routes(routes!(sessions::change_password))
         .routes(routes!(sessions::list_of, sessions::end_all_of))
+        .routes(routes!(second_factor::show, second_factor::begin))
+        .routes(routes!(second_factor::confirm))
+        .routes(routes!(second_factor::remove))
+        .routes(routes!(second_factor::reset))
+        .routes(routes!(second_factor::require))
         .routes(routes!(staff::list, staff::add))
         .routes(routes!(staff::change))
         .routes(routes!(staff::set_password))

@@ -22,6 +22,10 @@ pub struct LogIn {
     login: String,
     #[schema(value_type = String)]
     password: Zeroizing<String>,
+    /// Of the second factor, where there is one: six digits of the app, or a recovery code.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    code: Option<Zeroizing<String>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -32,6 +36,7 @@ pub struct StaffView {
     role: &'static str,
     disabled: bool,
     rights: Vec<&'static str>,
+    second_factor: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -40,6 +45,8 @@ pub struct Session {
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
     staff: StaffView,
+    /// A second factor is required: until there is one, nothing else is open.
+    must_enrol: bool,
 }
 
 pub fn view(member: StaffMember) -> StaffView {
@@ -50,6 +57,7 @@ pub fn view(member: StaffMember) -> StaffView {
         name: member.name,
         role: member.role.as_str(),
         disabled: member.disabled,
+        second_factor: member.second_factor,
     }
 }
 
@@ -64,18 +72,25 @@ pub async fn log_in(
     let now = console.now();
     let browser = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let origin = Origin { address, browser: browser.unwrap_or_default().into_owned() };
-    let logged_in = console.0.staff.log_in(&body.login, body.password, &origin, now).await;
+    let code = body.code.as_ref().map(|code| code.as_str());
+    let logged_in = console.0.staff.log_in(&body.login, body.password, code, &origin, now).await;
     let logged_in = logged_in.map_err(problems::staff)?;
     let age_s = logged_in.expires_at.since(now).0 / Micros::from_secs(1).0;
     let cookie = set_cookie(&console, &logged_in.token, age_s)?;
-    let session = Session { token: Some(logged_in.token.to_string()), staff: view(logged_in.member) };
-    Ok(([(header::SET_COOKIE, cookie)], Json(session)).into_response())
+    let session = Session {
+        token: Some(logged_in.token.to_string()),
+        staff: view(logged_in.member),
+        must_enrol: logged_in.must_enrol,
+    };
+    let headers =
+        [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((headers, Json(session)).into_response())
 }
 
 /// Who is signed in.
 #[utoipa::path(get, path = "/api/v1/session", responses((status = 200, body = Session)))]
 pub async fn show(who: Who) -> Json<Session> {
-    Json(Session { token: None, staff: view(who.member) })
+    Json(Session { token: None, must_enrol: who.must_enrol, staff: view(who.member) })
 }
 
 /// Signs out.

@@ -18,6 +18,7 @@ use crate::identity::{Right, Role};
 #[derive(Serialize, ToSchema)]
 pub struct StaffList {
     staff: Vec<StaffView>,
+    second_factor_required: bool,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -49,7 +50,8 @@ fn role(name: &str) -> Result<Role, Problem> {
 pub async fn list(State(console): State<Console>, who: Who) -> Result<Json<StaffList>, Problem> {
     who.may(Right::Staff)?;
     let members = console.0.staff.list().await.map_err(problems::staff)?;
-    Ok(Json(StaffList { staff: members.into_iter().map(view).collect() }))
+    let second_factor_required = console.0.staff.second_factor_required().await.map_err(problems::staff)?;
+    Ok(Json(StaffList { staff: members.into_iter().map(view).collect(), second_factor_required }))
 }
 
 #[utoipa::path(post, path = "/api/v1/staff", request_body = NewAccount,

@@ -34,6 +34,7 @@ pub(super) struct StaffRow {
     pub name_sealed: Vec<u8>,
     pub role: String,
     pub disabled: bool,
+    pub second_factor: bool,
 }
 
 impl StaffRow {
@@ -44,6 +45,7 @@ impl StaffRow {
             id: self.id,
             login: self.login,
             disabled: self.disabled,
+            second_factor: self.second_factor,
         })
     }
 }
@@ -59,7 +61,8 @@ impl Staff {
         password::check(&new.password)?;
         let hash = self.inner.passwords.hash(new.password).await?;
 
-        let member = StaffMember { id: StaffId::generate(), login, name, role: new.role, disabled: false };
+        let (id, role) = (StaffId::generate(), new.role);
+        let member = StaffMember { id, login, name, role, disabled: false, second_factor: false };
         let mut tx = self.inner.db.begin(Priority::Staff).await?;
         let added = execute!(
             tx,
@@ -87,7 +90,10 @@ impl Staff {
         let rows = fetch_all!(
             read,
             StaffRow,
-            "SELECT id, login, name_sealed, role, disabled FROM staff WHERE org_id = $1 ORDER BY login LIMIT $2",
+            "SELECT id, login, name_sealed, role, disabled,
+                 EXISTS (SELECT 1 FROM staff_second_factor f WHERE f.staff_id = staff.id AND f.confirmed_at IS NOT NULL)
+                     AS second_factor
+             FROM staff WHERE org_id = $1 ORDER BY login LIMIT $2",
             OrgId::default_org(),
             STAFF_LISTED_MAX
         )?;
@@ -100,7 +106,10 @@ impl Staff {
         let row = fetch_optional!(
             read,
             StaffRow,
-            "SELECT id, login, name_sealed, role, disabled FROM staff WHERE org_id = $1 AND login = $2",
+            "SELECT id, login, name_sealed, role, disabled,
+                 EXISTS (SELECT 1 FROM staff_second_factor f WHERE f.staff_id = staff.id AND f.confirmed_at IS NOT NULL)
+                     AS second_factor
+             FROM staff WHERE org_id = $1 AND login = $2",
             OrgId::default_org(),
             login
         )?;
@@ -211,7 +220,10 @@ impl Staff {
         let row = fetch_optional!(
             tx,
             StaffRow,
-            "SELECT id, login, name_sealed, role, disabled FROM staff WHERE org_id = $1 AND id = $2",
+            "SELECT id, login, name_sealed, role, disabled,
+                 EXISTS (SELECT 1 FROM staff_second_factor f WHERE f.staff_id = staff.id AND f.confirmed_at IS NOT NULL)
+                     AS second_factor
+             FROM staff WHERE org_id = $1 AND id = $2",
             OrgId::default_org(),
             id
         )?;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use crate::domain::ids::{OrgId, StaffId};
+use crate::domain::ids::OrgId;
 use crate::domain::time::Micros;
 use crate::identity::network;
 use crate::limits::{PASSWORD_BYTES_MAX, STAFF_FAMILIAR_S, THROTTLE_KEYS_MAX};
@@ -17,11 +17,19 @@ use super::{Staff, StaffError, StaffMember, password};
 /// Under which name gateways tell each other from where an account has logged in.
 const FAMILIAR: &str = "log-in familiar";
 
+#[derive(sqlx::FromRow)]
+struct Account {
+    #[sqlx(flatten)]
+    staff: StaffRow,
+    password_hash: String,
+}
+
 impl Staff {
     pub async fn log_in(
         &self,
         written_login: &str,
         password: Zeroizing<String>,
+        code: Option<&str>,
         origin: &Origin,
         now: Micros,
     ) -> Result<LoggedIn, StaffError> {
@@ -29,13 +37,37 @@ impl Staff {
         let login = login(written_login).unwrap_or_default();
         let address = network(origin.address);
         let familiar = self.count_try(&login, address, now).await?;
-        let verified = self.verify(&login, password).await;
-        if !matches!(verified, Err(StaffError::LoginFailed)) {
+        let started = match self.verify(&login, password).await {
+            Ok((member, hash)) => self.start_session(member, &hash, code, origin, now).await,
+            Err(error) => Err(error),
+        };
+        if !matches!(started, Err(StaffError::LoginFailed | StaffError::SecondFactorWrong)) {
             self.forgive_try(&login, address, familiar).await;
         }
-        let (member, password_hash) = verified?;
-        self.make_familiar(login, address).await;
-        self.start_session(member, &password_hash, origin, now).await
+        if started.is_ok() {
+            self.make_familiar(login, address).await;
+        }
+        started
+    }
+
+    /// Asks somebody who is signed in for their password once more, and slows who guesses it at an open desk.
+    pub(super) async fn verify_again(
+        &self,
+        who: &StaffMember,
+        password: Zeroizing<String>,
+        address: IpAddr,
+        now: Micros,
+    ) -> Result<(StaffMember, String), StaffError> {
+        let address = network(address);
+        let familiar = self.count_try(&who.login, address, now).await?;
+        let verified = self.verify(&who.login, password).await;
+        if !matches!(verified, Err(StaffError::LoginFailed)) {
+            self.forgive_try(&who.login, address, familiar).await;
+        }
+        verified.map_err(|error| match error {
+            StaffError::LoginFailed => StaffError::PasswordWrong,
+            other => other,
+        })
     }
 
     /// Gives somebody who is signed in another password, if they know the one they have. Their other sessions end.
@@ -48,17 +80,7 @@ impl Staff {
         now: Micros,
     ) -> Result<(), StaffError> {
         password::check(&new)?;
-        let login = who.member.login.clone();
-        let address = network(address);
-        let familiar = self.count_try(&login, address, now).await?;
-        let verified = self.verify(&login, current).await;
-        if !matches!(verified, Err(StaffError::LoginFailed)) {
-            self.forgive_try(&login, address, familiar).await;
-        }
-        let (member, before) = verified.map_err(|error| match error {
-            StaffError::LoginFailed => StaffError::PasswordWrong,
-            other => other,
-        })?;
+        let (member, before) = self.verify_again(&who.member, current, address, now).await?;
         let hash = self.inner.passwords.hash(new).await?;
         self.store_password(&member, &before, &hash, &who.session, now).await
     }
@@ -75,18 +97,20 @@ impl Staff {
         let mut read = self.inner.db.read().await?;
         let found = fetch_optional!(
             read,
-            (StaffId, Vec<u8>, String, bool, String),
-            "SELECT id, name_sealed, role, disabled, password_hash FROM staff WHERE org_id = $1 AND login = $2",
+            Account,
+            "SELECT id, login, name_sealed, role, disabled, password_hash,
+                 EXISTS (SELECT 1 FROM staff_second_factor f WHERE f.staff_id = staff.id AND f.confirmed_at IS NOT NULL)
+                     AS second_factor
+             FROM staff WHERE org_id = $1 AND login = $2",
             OrgId::default_org(),
             login
         )?;
         drop(read);
-        let hash = found.as_ref().map(|(.., hash)| hash.clone());
+        let hash = found.as_ref().map(|account| account.password_hash.clone());
         let right = self.inner.passwords.verify(password, hash).await?;
         match found {
-            Some((id, name_sealed, role, disabled, hash)) if right && !disabled => {
-                let account = StaffRow { id, login: login.to_owned(), name_sealed, role, disabled };
-                Ok((account.member(&self.inner.vault)?, hash))
+            Some(account) if right && !account.staff.disabled => {
+                Ok((account.staff.member(&self.inner.vault)?, account.password_hash))
             }
             _ => Err(StaffError::LoginFailed),
         }

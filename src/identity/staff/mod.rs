@@ -12,9 +12,11 @@ mod log_in;
 mod password;
 mod reads;
 mod role;
+mod second_factor;
 mod session;
 #[cfg(test)]
 mod tests;
+mod totp;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ pub use chain::{Checked, Fault, Known, Wrong, begin_chain, check_chain, row_of};
 pub use log::{Actor, LogEntry, LoggedAction, log_staff_action};
 pub use password::generate as generate_password;
 pub use role::{Right, Role};
+pub use second_factor::{Enrolment, SecondFactor};
 pub use session::{LoggedIn, Origin, SessionKey, SignedIn, StaffSession};
 
 /// An account.
@@ -46,6 +49,8 @@ pub struct StaffMember {
     pub name: String,
     pub role: Role,
     pub disabled: bool,
+    /// Whether a code is asked for after the password.
+    pub second_factor: bool,
 }
 
 impl StaffMember {
@@ -71,6 +76,20 @@ pub enum StaffError {
     SessionUnknown,
     #[error("this is not the password of the account")]
     PasswordWrong,
+    /// At the door, after the right password.
+    #[error("a code of the second factor is needed")]
+    SecondFactorNeeded,
+    #[error("the code of the second factor is wrong, or was used")]
+    SecondFactorWrong,
+    /// Of somebody who is signed in.
+    #[error("the code is wrong, or was used")]
+    CodeWrong,
+    #[error("the second factor is on already")]
+    SecondFactorOn,
+    #[error("there is no second factor")]
+    SecondFactorOff,
+    #[error("a reason has 1 to {max} characters")]
+    ReasonInvalid { max: usize },
     #[error("the right `{}` is missing", right.as_str())]
     Forbidden { right: Right },
     #[error("the login is in use")]
@@ -107,6 +126,12 @@ impl StaffError {
             StaffError::SessionEnded => "SESSION_ENDED",
             StaffError::SessionUnknown => "SESSION_UNKNOWN",
             StaffError::PasswordWrong => "PASSWORD_WRONG",
+            StaffError::SecondFactorNeeded => "SECOND_FACTOR_NEEDED",
+            StaffError::SecondFactorWrong => "SECOND_FACTOR_WRONG",
+            StaffError::CodeWrong => "CODE_WRONG",
+            StaffError::SecondFactorOn => "SECOND_FACTOR_ON",
+            StaffError::SecondFactorOff => "SECOND_FACTOR_OFF",
+            StaffError::ReasonInvalid { .. } => "REASON_INVALID",
             StaffError::Forbidden { .. } => "FORBIDDEN",
             StaffError::LoginTaken => "LOGIN_TAKEN",
             StaffError::LoginInvalid { .. } => "LOGIN_INVALID",
@@ -130,6 +155,8 @@ impl StaffError {
             StaffError::PasswordTooShort { .. } | StaffError::PasswordTooLong { .. } => Some("password"),
             StaffError::RoleDemoOnly => Some("role"),
             StaffError::PasswordWrong => Some("current"),
+            StaffError::CodeWrong => Some("code"),
+            StaffError::ReasonInvalid { .. } => Some("reason"),
             _ => None,
         }
     }
@@ -148,6 +175,7 @@ struct Inner {
     tries: Throttle,
     address_tries: Throttle,
     account_tries: Throttle,
+    code_tries: Throttle,
     /// Where an account has logged in before. From there it is not slowed by what strangers do to it elsewhere, so
     /// nobody can keep its owner out.
     familiar: DashSet<(String, IpAddr)>,
@@ -181,6 +209,11 @@ impl Staff {
                 "log-in account",
                 limits::LOGIN_ACCOUNT_TRIES_BURST,
                 limits::LOGIN_ACCOUNT_TRY_EVERY_MS,
+            ),
+            code_tries: throttle(
+                "second factor",
+                limits::SECOND_FACTOR_TRIES_BURST,
+                limits::SECOND_FACTOR_TRY_EVERY_MS,
             ),
             familiar: DashSet::new(),
             reads: reads::Reads::default(),

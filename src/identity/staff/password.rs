@@ -102,15 +102,24 @@ pub(super) fn check(password: &str) -> Result<(), StaffError> {
 
 /// A password to be told once: twenty characters, nearly a hundred bits.
 pub fn generate() -> Zeroizing<String> {
-    let mut password = Zeroizing::new(String::with_capacity(GENERATED_GROUPS * (GROUP_CHARS + 1)));
-    for at in 0..GENERATED_GROUPS * GROUP_CHARS {
+    grouped(GENERATED_GROUPS)
+}
+
+/// A recovery code: ten characters in two groups, nearly fifty bits behind five tries.
+pub(super) fn recovery_code() -> Zeroizing<String> {
+    grouped(2)
+}
+
+fn grouped(groups: usize) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(groups * (GROUP_CHARS + 1)));
+    for at in 0..groups * GROUP_CHARS {
         if at > 0 && at % GROUP_CHARS == 0 {
-            password.push('-');
+            text.push('-');
         }
         let pick = rand::random_range(0..ALPHABET.len());
-        password.push(ALPHABET.get(pick).copied().map_or('a', char::from));
+        text.push(ALPHABET.get(pick).copied().map_or('a', char::from));
     }
-    password
+    text
 }
 
 #[cfg(test)]

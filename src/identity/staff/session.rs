@@ -17,7 +17,8 @@ use crate::store::{Priority, Tx, execute, fetch_all, fetch_optional};
 use crate::vault::{Field, Secret, Vault};
 
 use super::account::StaffRow;
-use super::{Actor, Staff, StaffError, StaffMember};
+use super::second_factor::Passed;
+use super::{Actor, Role, Staff, StaffError, StaffMember};
 
 /// Longer than any token we make; a longer text is not looked at.
 const TOKEN_BYTES_MAX: usize = 128;
@@ -35,6 +36,8 @@ pub struct LoggedIn {
     pub token: Zeroizing<String>,
     pub member: StaffMember,
     pub expires_at: Micros,
+    /// As [`SignedIn::must_enrol`].
+    pub must_enrol: bool,
 }
 
 /// Which session: the hash of its token.
@@ -46,6 +49,8 @@ pub struct SessionKey(Vec<u8>);
 pub struct SignedIn {
     pub member: StaffMember,
     pub session: SessionKey,
+    /// The organisation wants a second factor and this account has none: it may do nothing but set one up.
+    pub must_enrol: bool,
 }
 
 /// A session as its owner sees it.
@@ -64,6 +69,7 @@ pub struct StaffSession {
 struct LookedUp {
     #[sqlx(flatten)]
     staff: StaffRow,
+    required: bool,
     seen_at: Micros,
     expires_at: Micros,
 }
@@ -102,6 +108,7 @@ impl Staff {
         &self,
         member: StaffMember,
         password_hash: &str,
+        code: Option<&str>,
         origin: &Origin,
         now: Micros,
     ) -> Result<LoggedIn, StaffError> {
@@ -122,6 +129,7 @@ impl Staff {
         if still == 0 {
             return Err(StaffError::LoginFailed);
         }
+        let passed = self.pass(&mut tx, &member, code, now).await?;
         execute!(
             tx,
             "INSERT INTO staff_session (token_hash, org_id, staff_id, id, origin_sealed, created_at, seen_at, expires_at)
@@ -141,9 +149,20 @@ impl Staff {
             &member.id,
             SESSIONS_PER_STAFF_MAX
         )?;
-        self.log_account(&mut tx, &member.actor(), "LOGGED_IN", &member.login, json!({}), now).await?;
+        let params = match passed {
+            Passed::NotAsked => json!({}),
+            Passed::ByApp => json!({ "second_factor": "app" }),
+            Passed::ByRecoveryCode { left } => {
+                json!({ "second_factor": "recovery_code", "recovery_codes_left": left })
+            }
+        };
+        self.log_account(&mut tx, &member.actor(), "LOGGED_IN", &member.login, params, now).await?;
         tx.commit().await?;
-        Ok(LoggedIn { token, member, expires_at })
+        if !matches!(passed, Passed::NotAsked) {
+            self.forgive_code(&member.login).await;
+        }
+        let must_enrol = self.second_factor_required().await? && member.must_enrol();
+        Ok(LoggedIn { token, member, expires_at, must_enrol })
     }
 
     /// Whose token this is, while the session lives.
@@ -158,7 +177,8 @@ impl Staff {
             execute!(tx, "UPDATE staff_session SET seen_at = $2 WHERE token_hash = $1", &session.0, now)?;
             tx.commit().await?;
         }
-        Ok(SignedIn { member: found.staff.member(&self.inner.vault)?, session })
+        let member = found.staff.member(&self.inner.vault)?;
+        Ok(SignedIn { must_enrol: found.required && member.must_enrol(), member, session })
     }
 
     /// Whether a session still lives; asking does not count as its use.
@@ -171,8 +191,12 @@ impl Staff {
         let row = fetch_optional!(
             read,
             LookedUp,
-            "SELECT m.id, m.login, m.name_sealed, m.role, m.disabled, s.seen_at, s.expires_at
-             FROM staff_session s JOIN staff m ON m.id = s.staff_id WHERE s.token_hash = $1",
+            "SELECT m.id, m.login, m.name_sealed, m.role, m.disabled, s.seen_at, s.expires_at,
+                 o.second_factor_required AS required,
+                 EXISTS (SELECT 1 FROM staff_second_factor f WHERE f.staff_id = m.id AND f.confirmed_at IS NOT NULL)
+                     AS second_factor
+             FROM staff_session s JOIN staff m ON m.id = s.staff_id JOIN org o ON o.id = m.org_id
+             WHERE s.token_hash = $1",
             &session.0
         )?;
         Ok(row.filter(|row| {
@@ -278,6 +302,7 @@ impl Staff {
         inner.tries.sweep(now);
         inner.address_tries.sweep(now);
         inner.account_tries.sweep(now);
+        inner.code_tries.sweep(now);
         inner.reads.sweep(now);
         let mut tx = inner.db.begin(Priority::Bulk).await?;
         execute!(
@@ -310,6 +335,11 @@ pub(super) async fn delete_other_sessions(
 }
 
 impl StaffMember {
+    /// Whether a rule that everybody has a second factor is broken here. The demo's crowd is a program and has no phone.
+    fn must_enrol(&self) -> bool {
+        !self.second_factor && self.role != Role::Crowd
+    }
+
     /// The member's rights by name, as the console shows them.
     pub fn right_names(&self) -> impl Iterator<Item = &'static str> {
         self.role.rights().iter().map(|right| right.as_str())

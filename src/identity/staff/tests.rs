@@ -48,7 +48,7 @@ impl Fixture {
     }
 
     async fn log_in(&self, login: &str, password: &str, at: Micros) -> Result<LoggedIn, StaffError> {
-        self.staff.log_in(login, secret(password), &from(HALL), at).await
+        self.staff.log_in(login, secret(password), None, &from(HALL), at).await
     }
 
     async fn code_of_log_in(&self, login: &str, password: &str, at: Micros) -> &'static str {
@@ -165,7 +165,7 @@ async fn guessing_slows_the_guesser_and_not_the_owner() {
     let f = fixture().await;
     f.add("wang", Role::Manager).await;
     let office = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 7));
-    f.staff.log_in("wang", secret(PASSWORD), &from(office), NOW).await.unwrap();
+    f.staff.log_in("wang", secret(PASSWORD), None, &from(office), NOW).await.unwrap();
 
     for _ in 0..limits::LOGIN_TRIES_BURST {
         assert_eq!(f.code_of_log_in("wang", "a wrong guess", NOW).await, "LOGIN_FAILED");
@@ -178,12 +178,12 @@ async fn guessing_slows_the_guesser_and_not_the_owner() {
     for host in 0..limits::LOGIN_ACCOUNT_TRIES_BURST + 1 {
         let address = IpAddr::V4(Ipv4Addr::new(203, 0, 113, u8::try_from(host).unwrap()));
         let refusal =
-            f.staff.log_in("wang", secret("a wrong guess"), &from(address), NOW).await.err().unwrap();
+            f.staff.log_in("wang", secret("a wrong guess"), None, &from(address), NOW).await.err().unwrap();
         slowed = refusal.code() == "SLOW_DOWN";
     }
     assert!(slowed);
     assert!(
-        f.staff.log_in("wang", secret(PASSWORD), &from(office), NOW).await.is_ok(),
+        f.staff.log_in("wang", secret(PASSWORD), None, &from(office), NOW).await.is_ok(),
         "the owner's own desk"
     );
 }

@@ -4,6 +4,7 @@
 //! product's own code is used: what the harness knows comes from `docs/protocol.md` and `migrations/`.
 
 mod api;
+mod authenticator;
 mod books;
 mod fleet;
 mod guard;
@@ -20,6 +21,7 @@ mod server;
 mod sheets;
 
 pub use api::{Api, Reply};
+pub use authenticator::Authenticator;
 pub use books::Books;
 pub use fleet::{Fleet, Gateway};
 pub use home::{Database, Home, binary};

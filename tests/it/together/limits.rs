@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Two;
-use crate::harness::{Plan, Reply, Sale, Server};
+use crate::harness::{Authenticator, Plan, Reply, Sale, Server};
 
 const PASSWORD: &str = "correct-horse-battery-staple";
 
@@ -110,10 +110,33 @@ async fn postgres_and_redis_strangers_are_slowed_on_one_account_and_its_owner_is
 
 /// The admin's log-in from another address of this machine.
 async fn log_in_from(server: &Server, address: [u8; 4], password: &str) -> u16 {
+    log_in_with(server, address, password, "").await
+}
+
+async fn log_in_with(server: &Server, address: [u8; 4], password: &str, code: &str) -> u16 {
     let client = reqwest::Client::builder().local_address(IpAddr::from(address)).no_proxy().build().unwrap();
     let url = format!("http://127.0.0.1:{}/api/v1/session", server.staff_port);
-    let body = json!({"login": "admin", "password": password});
+    let body = json!({"login": "admin", "password": password, "code": code});
     client.post(url).json(&body).send().await.unwrap().status().as_u16()
+}
+
+/// Five wrong codes of the second factor on one account, over both and from anywhere (`SECOND_FACTOR_TRIES_BURST`); then the
+/// right one waits too.
+///
+/// Mutation that turned it red: tries of codes counted by each gateway alone.
+#[tokio::test]
+async fn postgres_and_redis_co_5_codes_of_the_second_factor_are_counted_over_both() {
+    let two = Two::start(true).await;
+    let boss = crate::harness::admin(&two.a).await;
+    let phone = Authenticator::set_up(&boss, PASSWORD).await;
+    let both = [&two.a, &two.b];
+    let mut statuses = Vec::new();
+    for turn in 0..6_u8 {
+        let code = if turn < 5 { phone.wrong() } else { phone.code(1) };
+        // Each from an address of its own: what limits guessing at passwords is not what is met here.
+        statuses.push(log_in_with(both[usize::from(turn % 2)], [127, 0, 0, 2 + turn], PASSWORD, &code).await);
+    }
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 429]);
 }
 
 /// Mutation that turned it red: tries not counted in memory.

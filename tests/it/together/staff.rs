@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::{Two, at};
-use crate::harness::{Api, Server, admin, staff};
+use crate::harness::{Api, Authenticator, Server, admin, staff};
+
+const PASSWORD: &str = "correct-horse-battery-staple";
 
 async fn works(server: &Server, account: &Api) -> bool {
     at(server, account).get("/api/v1/openings").await.status == 200
@@ -103,6 +105,35 @@ async fn postgres_co_5_sessions_ended_by_their_list_are_ended_at_both() {
     let path = format!("/api/v1/staff/{}/sessions", id.as_str().unwrap());
     assert_eq!(at(&two.b, &boss).delete(&path).await.ok(), json!({"ended": 1}));
     ended_at(&two.a, &wang, "an admin").await;
+}
+
+/// A code of the second factor is good once, though both gateways are given it in the same moment; and what is set up, required
+/// or taken away at one holds at the other at once.
+///
+/// Mutation that turned it red: a step written that was written before.
+#[tokio::test]
+async fn postgres_co_5_a_code_is_good_once_at_both() {
+    let two = Two::start(false).await;
+    let boss = admin(&two.a).await;
+    let wang = staff(&two.a, &boss, "wang", "manager").await;
+    let phone = Authenticator::set_up(&wang, PASSWORD).await;
+    let code = phone.code(1);
+    let tries = [&two.a, &two.b].into_iter().cycle().take(4).map(|server| {
+        let (door, code) = (server.staff(), code.clone());
+        let body = json!({"login": "wang", "password": PASSWORD, "code": code});
+        tokio::spawn(async move { door.post("/api/v1/session", body).await.status })
+    });
+    let mut statuses = Vec::new();
+    for status in tries.collect::<Vec<_>>() {
+        statuses.push(status.await.unwrap());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401, 401, 401]);
+
+    let rule = json!({"required": true, "reason": "制度"});
+    at(&two.b, &boss).put("/api/v1/second-factor", rule).await.ok();
+    boss.get("/api/v1/openings").await.refused(403, "SECOND_FACTOR_REQUIRED");
+    assert!(works(&two.b, &wang).await);
 }
 
 /// What is done at both at the same time makes one chain without a gap.

@@ -11,6 +11,21 @@ export interface Staff {
   disabled?: boolean;
   /** What the role may do, as the server judges it. */
   rights?: string[];
+  /** Whether a code is asked for after the password. */
+  second_factor?: boolean;
+}
+
+/** Who is signed in. `must_enrol`: a second factor is required first. */
+export interface StaffSignedIn {
+  token?: string;
+  staff: Staff;
+  must_enrol: boolean;
+}
+
+export interface SecondFactor {
+  on: boolean;
+  recovery_codes_left: number;
+  required: boolean;
 }
 
 /** Where an account is signed in. `browser` as it calls itself. */
