@@ -20,13 +20,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use crate::cluster::Link;
-use crate::config::Config;
+use crate::config::{Config, WechatAt};
 use crate::console::{self, Console, LoadDoors, LoadRuns};
 use crate::domain::time::{Clock, Micros};
 use crate::gateway::Gateway;
 use crate::http::drain::Drain;
 use crate::http::health::Readiness;
 use crate::http::token::TokenKey;
+use crate::identity::buyers::WechatSignIn;
 use crate::identity::{BuyerError, BuyerRates, Buyers, Rate, Staff, StaffError, keep_up};
 use crate::limits;
 use crate::messaging::{Outbox, Sender};
@@ -34,6 +35,7 @@ use crate::opening::{Openings, RecoverError, prepare};
 use crate::status;
 use crate::store::Db;
 use crate::telemetry::{self, Metrics, stage};
+use crate::wechat::{Account, Secret, Urls, WeChat, WechatError};
 
 use data::{OpenData, OpenError};
 use doors::{Doors, origins};
@@ -60,6 +62,8 @@ pub enum ServeError {
     Buyers(#[from] BuyerError),
     #[error("staff can not be read: {0}")]
     Staff(#[from] StaffError),
+    #[error("sign-in by WeChat can not be set up: {0}")]
+    Wechat(#[from] WechatError),
     #[error("an opening can not be recovered: {0}")]
     Recover(#[from] RecoverError),
 }
@@ -144,6 +148,8 @@ struct Services {
     started_at: Micros,
     outbox: Outbox,
     buyers: Buyers,
+    /// None: it is not set.
+    wechat: Option<WechatSignIn>,
     staff: Staff,
     openings: Openings,
     /// One for each Redis that is set.
@@ -161,11 +167,15 @@ impl Services {
         let rates = if config.crowd { crowd_rates() } else { BuyerRates::default() };
         let buyers = Buyers::between(db.clone(), Arc::clone(vault), outbox.clone(), rates, link());
         let buyers = stage("reading who is signed in", buyers).await?;
+        let wechat = match &config.wechat {
+            Some(at) => Some(wechat_sign_in(at, &data, buyers.clone())?),
+            None => None,
+        };
         let staff = stage("reading the staff", Staff::between(db.clone(), Arc::clone(vault), link())).await?;
         let openings =
             Openings::between(db.clone(), Arc::clone(vault), clock.clone(), links.clone(), config.redis_lost);
         let started_at = clock.wall();
-        Ok(Self { data, clock, started_at, outbox, buyers, staff, openings, links })
+        Ok(Self { data, clock, started_at, outbox, buyers, wechat, staff, openings, links })
     }
 
     fn console(&self, config: &Config, gateway: &Arc<Gateway>, doors: &Doors, load: &LoadRuns) -> Console {
@@ -208,6 +218,20 @@ impl Services {
         let (buyers, stop) = (self.buyers.clone(), drain.token());
         tokio::spawn(async move { buyers.follow(stop).await });
     }
+}
+
+fn wechat_sign_in(at: &WechatAt, data: &OpenData, buyers: Buyers) -> Result<WechatSignIn, WechatError> {
+    let usual = Urls::default();
+    let urls = Urls {
+        api: at.api_url.clone().unwrap_or(usual.api),
+        open: at.open_url.clone().unwrap_or(usual.open),
+        mp: usual.mp,
+    };
+    let secret = Secret::new(at.secret.as_str().to_owned());
+    let account = Account { app_id: at.app_id.clone(), secret, urls };
+    tracing::info!(app_id = %account.app_id, api = %account.urls.api, "buyers may sign in by WeChat");
+    let wechat = WeChat::new(account, data.db.clone(), Arc::clone(&data.vault))?;
+    Ok(WechatSignIn::new(buyers, wechat))
 }
 
 /// One address may send a whole crowd: the demo's, or a load test's.

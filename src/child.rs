@@ -32,7 +32,7 @@ pub struct Child {
 }
 
 impl Program {
-    /// The binary that lies beside this one: `kaipan` itself or `kaipan-loadtest`.
+    /// The binary that lies beside this one: `kaipan` itself, `kaipan-loadtest` or `kaipan-fakes`.
     pub fn beside(name: &str) -> io::Result<PathBuf> {
         let path = std::env::current_exe()?.with_file_name(name);
         if path.is_file() {

@@ -4,6 +4,7 @@ mod backup;
 mod folders;
 mod redis;
 mod warning;
+mod wechat;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +21,7 @@ pub use backup::BackupAt;
 pub use folders::lies_within;
 pub use redis::RedisAt;
 pub use warning::Warning;
+pub use wechat::{WechatAt, WechatSettings, WechatSettingsError};
 
 /// What flags, environment or file may say; all of it optional. The names in the file are those of the fields.
 #[derive(Clone, Default, Args, Deserialize)]
@@ -34,6 +36,11 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(skip)]
     pub data: DataSettings,
+
+    /// Boxed: the command line's largest command would otherwise be far larger than the others.
+    #[command(flatten)]
+    #[serde(skip)]
+    pub wechat: Box<WechatSettings>,
 
     /// Where buyers connect [default: 127.0.0.1:8080]
     #[arg(long, visible_alias = "listen", env = "KAIPAN_BUYERS_LISTEN", value_name = "ADDRESS:PORT")]
@@ -169,6 +176,8 @@ pub struct Config {
     pub redis: Vec<RedisAt>,
     pub redis_lost: RedisLost,
     pub gateway_name: String,
+    /// `None`: nobody signs in by WeChat.
+    pub wechat: Option<WechatAt>,
     /// `None`: beside this program.
     pub loadtest: Option<PathBuf>,
     pub log_format: LogFormat,
@@ -209,6 +218,8 @@ pub enum ConfigError {
     Redis(String),
     #[error("redis_urls is for several gateways on one Postgres: set database_url too, or leave it out")]
     RedisWithoutPostgres,
+    #[error(transparent)]
+    Wechat(#[from] WechatSettingsError),
     #[error("gateway_name {0:?} is longer than 64 characters or has unprintable ones")]
     GatewayName(String),
 }
@@ -250,6 +261,7 @@ impl Settings {
         Self {
             config: self.config.or(other.config),
             data: self.data.or(other.data),
+            wechat: Box::new(self.wechat.or(*other.wechat)),
             buyers_listen: self.buyers_listen.or(other.buyers_listen),
             staff_listen: self.staff_listen.or(other.staff_listen),
             public_origins: self.public_origins.or(other.public_origins),
@@ -272,12 +284,14 @@ impl Settings {
             fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
         let wrong = |source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) };
         let mut table: toml::Table = toml::from_str(&text).map_err(wrong)?;
-        // serde refuses unknown names only in structs without a flattened part, so the two parts are read apart.
-        let data: toml::Table =
-            DataSettings::NAMES.iter().filter_map(|name| table.remove_entry(*name)).collect();
-        let data = data.try_into().map_err(wrong)?;
+        // serde refuses unknown names only in structs without a flattened part, so the parts are read apart.
+        let mut part = |names: &[&str]| -> toml::Table {
+            names.iter().filter_map(|name| table.remove_entry(*name)).collect()
+        };
+        let data = part(&DataSettings::NAMES).try_into().map_err(wrong)?;
+        let wechat = part(&WechatSettings::NAMES).try_into().map_err(wrong)?;
         let settings: Self = table.try_into().map_err(wrong)?;
-        Ok(Self { data, ..settings })
+        Ok(Self { data, wechat: Box::new(wechat), ..settings })
     }
 
     /// Reads the file, if one is named, and fills the rest with defaults. `cores`: what the machine has.
@@ -314,6 +328,7 @@ impl Settings {
             crowd: settings.crowd.unwrap_or(false),
             redis,
             redis_lost: settings.redis_lost.unwrap_or_default(),
+            wechat: settings.wechat.resolve()?,
             gateway_name: gateway_name(settings.gateway_name, buyers_listen)?,
             loadtest: settings.loadtest,
             log_format: settings.log_format.unwrap_or_default(),

@@ -8,6 +8,7 @@
 //! ```text
 //!   kaipan demo ──┬── load: project, spreadsheets, opening, log-ins      (before the server runs, same data folder)
 //!                 ├── server ── kaipan serve        stdin: lifeline       logs/serve.log
+//!                 ├── fakes ─── kaipan-fakes        stdin: lifeline · stdout: where it listens
 //!                 ├── crowd ─── kaipan-loadtest crowd   stdin: plan, then lifeline · stdout: figures
 //!                 ├── audit ─── kaipan opening dump, kaipan-loadtest audit   when the crowd is done
 //!                 └── page ──── 127.0.0.1 only      state · kill · again
@@ -25,6 +26,8 @@ mod announce;
 mod audit;
 /// The crowd and its figures.
 mod crowd;
+/// A WeChat to try sign-in with.
+mod fakes;
 /// The folder of a demo: what it may hold, and what "start again" may remove.
 mod folder;
 /// The demo project from its spreadsheets, the opening, the log-ins of this run.

@@ -39,6 +39,8 @@ impl Doors {
             openings: services.openings.clone(),
             db: services.data.db.clone(),
             buyers: services.buyers.clone(),
+            wechat: services.wechat.clone(),
+            public_origins: config.public_origins.clone(),
             backend: Backend::new(Handle::current()),
             clock: services.clock.clone(),
             token_key: TokenKey::new(*services.data.vault.session_token_key()),

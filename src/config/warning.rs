@@ -30,6 +30,10 @@ pub enum Warning {
     RedisInTheClear,
     /// The disk that fails takes both.
     BackupOnSameDisk { folder: PathBuf },
+    /// What goes to WeChat and back, the secret with it, can be read on the way.
+    WechatInTheClear { url: String },
+    /// WeChat leads buyers back to https addresses of its own list.
+    WechatLeadsNowhere { origin: String },
     /// The setting is SQLite's.
     BackupOfPostgres,
 }
@@ -71,6 +75,14 @@ impl Config {
         }
         if self.redis.iter().any(|redis| !redis.is_here()) {
             found.push(Warning::RedisInTheClear);
+        }
+        if let Some(wechat) = &self.wechat {
+            let urls = [&wechat.api_url, &wechat.open_url].into_iter().flatten().filter(plain);
+            found.extend(urls.map(|url| Warning::WechatInTheClear { url: url.clone() }));
+            let nowhere = self.public_origins.iter().find(|origin| !secure(origin));
+            if let (None, Some(origin)) = (&wechat.open_url, nowhere) {
+                found.push(Warning::WechatLeadsNowhere { origin: origin.clone() });
+            }
         }
         found.extend(backup::warnings(&self.data));
         found
@@ -126,6 +138,14 @@ impl fmt::Display for Warning {
                 "backup_dir {} is on the same file system as data_dir: a disk that fails takes both (is the other \
                  machine's disk mounted there?)",
                 folder.display()
+            ),
+            Self::WechatInTheClear { url } => {
+                write!(f, "WeChat is spoken to at {url} in the clear, with the account's secret: use https")
+            }
+            Self::WechatLeadsNowhere { origin } => write!(
+                f,
+                "wechat_app_id is set, but WeChat leads buyers back only to https addresses on its list, and {origin} is \
+                 none: set public_origins to the address that buyers open"
             ),
             Self::BackupOfPostgres => {
                 f.write_str("backup_dir is for SQLite and does nothing here: Postgres is backed up by deploy/backup/")

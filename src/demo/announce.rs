@@ -90,6 +90,7 @@ fn name_of(what: &str) -> (&'static str, &'static str) {
         "demo" => ("演示页　", "demo page"),
         "buyer" => ("买家页面", "buyer's page"),
         "console" => ("管理后台", "console"),
+        "wechat" => ("微信登录", "by WeChat"),
         _ => ("大屏　　", "big screen"),
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::fakes::Fakes;
 use super::ports::Doors;
 use super::state::{ServerPhase, ServerState};
 use super::{DemoError, wire};
@@ -33,10 +34,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub fn start(data_dir: &Path, doors: Doors) -> Result<(Self, JoinHandle<()>), DemoError> {
+    pub fn start(
+        data_dir: &Path,
+        doors: Doors,
+        fakes: Option<&Fakes>,
+    ) -> Result<(Self, JoinHandle<()>), DemoError> {
         let program = Program {
             program: Program::beside("kaipan").map_err(|error| DemoError(error.to_string()))?,
-            args: arguments(data_dir, doors),
+            args: arguments(data_dir, doors, fakes),
             log: data_dir.join("logs").join("serve.log"),
             env: None,
         };
@@ -80,12 +85,16 @@ impl Server {
     }
 }
 
-fn arguments(data_dir: &Path, doors: Doors) -> Vec<OsString> {
+fn arguments(data_dir: &Path, doors: Doors, fakes: Option<&Fakes>) -> Vec<OsString> {
     let mut args: Vec<OsString> = ["serve", "--lifeline", "--crowd", "--data-dir"].map(OsString::from).into();
     args.push(data_dir.into());
     for (flag, address) in [("--listen", doors.buyers), ("--staff-listen", doors.console)] {
         args.push(flag.into());
         args.push(address.to_string().into());
+    }
+    for (flag, value) in fakes.map(Fakes::settings).unwrap_or_default() {
+        args.push(flag.into());
+        args.push(value.into());
     }
     args
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::crowd::Crowd;
+use super::fakes::Fakes;
 use super::folder::Folder;
 use super::load::{self, Cast};
 use super::newcomers::Desk;
@@ -81,8 +82,11 @@ pub async fn run(options: Options) -> Result<(), DemoError> {
     let (press, mut buttons) = mpsc::channel(1);
     let page = tokio::spawn(page::serve(listener, clock.clone(), board.clone(), press));
     let mut stops = Stops::new()?;
+    let fakes = Fakes::start(folder.path(), doors.buyers.ip()).await;
     loop {
-        let mut play = Play { options: &options, folder: &folder, doors, board: &board, clock: &clock };
+        let fakes = fakes.as_ref();
+        let mut play =
+            Play { options: &options, folder: &folder, doors, fakes, board: &board, clock: &clock };
         match play.play(&mut buttons, &mut stops).await {
             Ok(Next::Again) => {
                 folder.clear()?;
@@ -111,6 +115,7 @@ struct Play<'a> {
     options: &'a Options,
     folder: &'a Folder,
     doors: Doors,
+    fakes: Option<&'a Fakes>,
     board: &'a Board,
     clock: &'a Clock,
 }
@@ -129,7 +134,7 @@ impl Play<'_> {
             () = stops.next() => return Ok(Next::Stop),
         };
         self.introduce(&cast);
-        let (server, keeper) = Server::start(self.folder.path(), self.doors)?;
+        let (server, keeper) = Server::start(self.folder.path(), self.doors, self.fakes)?;
         let played = self.supervise(&cast, &server, buttons, stops).await;
         server.stop().await;
         // The keeper ends when the process has.
@@ -235,12 +240,17 @@ impl Play<'_> {
         };
         let buyers = format!("http://{}", self.doors.buyers);
         let buyer = format!("{buyers}/o/{}", marker.opening);
-        let links = vec![
+        let mut links = vec![
             Link { what: "demo", url: format!("http://{}", self.doors.demo), qr: None },
             Link { what: "buyer", qr: announce::qr(&buyer), url: buyer },
             Link { what: "console", url: format!("http://{}", self.doors.console), qr: None },
             Link { what: "screen", url: format!("{buyers}/screen/{}", marker.opening), qr: None },
         ];
+        if self.fakes.is_some() {
+            // The page offers WeChat there, whatever the browser is.
+            let url = format!("{buyers}/o/{}?in=wechat", marker.opening);
+            links.push(Link { what: "wechat", url, qr: None });
+        }
         self.board.update(|state| {
             state.stage = Stage::Starting;
             state.opening = Some(opening);

@@ -13,7 +13,7 @@ use crate::http::health::Readiness;
 use crate::http::lateness::Lateness;
 use crate::http::token::TokenKey;
 use crate::http::{Backend, Code, Drain, Problem};
-use crate::identity::buyers::Buyers;
+use crate::identity::buyers::{Buyers, WechatSignIn};
 use crate::opening::{Live, Openings};
 use crate::store::Db;
 
@@ -22,6 +22,10 @@ pub struct Parts {
     pub openings: Openings,
     pub db: Db,
     pub buyers: Buyers,
+    /// None: nobody signs in by WeChat here.
+    pub wechat: Option<WechatSignIn>,
+    /// Where WeChat may lead back to; the first is the usual one.
+    pub public_origins: Vec<String>,
     pub backend: Backend,
     pub clock: Clock,
     pub token_key: TokenKey,
@@ -48,6 +52,12 @@ pub struct Core {
     pub tokens: Arc<Tokens>,
     /// Every pick over HTTP asks it first; the hubs of sockets have their own.
     pub lateness: Arc<Lateness>,
+}
+
+impl Core {
+    pub fn has_wechat(&self) -> bool {
+        self.gateway.parts.wechat.is_some()
+    }
 }
 
 impl Gateway {

@@ -45,8 +45,9 @@ impl Open {
         Allowance::of(is_rehearsed(&self.live))
     }
 
-    pub fn opening(&self) -> wire::Opening {
-        wire::opening(&self.live, &self.catalogue_hash)
+    /// `wechat`: whether buyers may sign in by it.
+    pub fn opening(&self, wechat: bool) -> wire::Opening {
+        wire::opening(&self.live, &self.catalogue_hash, wechat)
     }
 
     pub fn board(&self) -> wire::Board {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::http::{Code, Problem};
-use crate::identity::buyers::BuyerError;
+use crate::identity::buyers::{BuyerError, WechatFault};
 use crate::limits::BUSY_RETRY_MS;
 use crate::opening::PickError;
 use crate::opening::job::{CommandError, CommandRefusal};
@@ -41,6 +41,14 @@ pub fn buyer(error: BuyerError) -> Problem {
         | BuyerError::Vault(_)
         | BuyerError::Messaging(_)
         | BuyerError::Staff(_)) => Problem::internal(error),
+    }
+}
+
+pub fn wechat(fault: WechatFault) -> Problem {
+    match fault {
+        WechatFault::Unbound => Code::WechatUnbound.into(),
+        WechatFault::Again => Code::WechatAgain.into(),
+        WechatFault::Buyer(error) => buyer(error),
     }
 }
 

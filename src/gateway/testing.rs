@@ -26,6 +26,8 @@ pub(super) async fn gateway(db: &Db) -> Arc<Gateway> {
         openings: Openings::new(db.clone(), vault.clone(), clock.clone()),
         db: db.clone(),
         buyers: Buyers::open(db.clone(), vault, outbox, BuyerRates::default()).await.unwrap(),
+        wechat: None,
+        public_origins: Vec::new(),
         backend: Backend::new(Handle::current()),
         clock,
         token_key: TokenKey::new([7; 32]),

@@ -57,6 +57,8 @@ codes! {
     CodeWrong = "CODE_WRONG", UNAUTHORIZED, "The code is wrong";
     CodeVoid = "CODE_VOID", UNAUTHORIZED, "The code is void; ask for another";
     ChooseRegistration = "CHOOSE_REGISTRATION", CONFLICT, "Several registrations; choose one";
+    WechatUnbound = "WECHAT_UNBOUND", CONFLICT, "This WeChat user's phone is not proven; sign in with a code";
+    WechatAgain = "WECHAT_AGAIN", UNAUTHORIZED, "There is no sign-in by WeChat to finish; start again";
     ViewerDevice = "VIEWER_DEVICE", FORBIDDEN, "Another device picks";
     DeviceRequestGone = "DEVICE_REQUEST_GONE", CONFLICT, "That device does not ask to pick, or no longer";
     FavouritesTooMany = "FAVOURITES_TOO_MANY", UNPROCESSABLE_ENTITY, "Too many favourites";

@@ -33,6 +33,7 @@ async fn round(buyers: &Buyers, staff: &Staff, outbox: &Outbox, clock: &Clock) {
         tracing::warn!(%error, "ended staff sessions could not be removed");
     }
     while more(buyers.purge_codes(now).await, "codes") {}
+    while more(buyers.purge_wechat_sign_ins(now).await, "sign-ins by WeChat") {}
     while more(outbox.purge(now).await, "messages") {}
 }
 

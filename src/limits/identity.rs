@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::WECHAT_IN_FLIGHT;
+
 // --- identity: buyers ---
 
 /// How long a sign-in code is good for, and how often it may be tried.
@@ -20,6 +22,14 @@ pub const CODE_FORGET_S: i64 = 900;
 pub const SIGN_IN_IN_FLIGHT: usize = 256;
 /// How soon who was turned away for a full server should come back.
 pub const BUSY_RETRY_MS: i64 = 1_000;
+
+/// From the page's question to WeChat's answer, a person reading in between.
+pub const WECHAT_SIGN_IN_S: i64 = 600;
+/// From WeChat's answer to the sign-in: the first time a code comes by SMS in between.
+pub const WECHAT_BIND_S: i64 = 1_800;
+/// After so long a WeChat user proves their phone again: networks give a number that was given up to somebody else after
+/// some ninety days.
+pub const WECHAT_PROVEN_S: i64 = 90 * 24 * 3_600;
 
 /// Requests for codes from one address: a burst, then one each … A sales hall is one address, so this only stops floods.
 pub const CODE_REQUESTS_BURST: i64 = 1_000;
@@ -55,6 +65,8 @@ pub const SEEN_FLUSH_S: u64 = 60;
 pub const SEEN_FLUSH_ROWS: usize = 200;
 
 const _: () = assert!(CODE_TRIES_BURST > CODE_ATTEMPTS);
+// While WeChat is silent, codes by SMS still find a place.
+const _: () = assert!(WECHAT_IN_FLIGHT < SIGN_IN_IN_FLIGHT && WECHAT_BIND_S > CODE_VALID_S);
 const _: () = assert!(CODE_FORGET_S > CODE_VALID_S && CODE_FORGET_S > CODE_RESEND_LONGEST_S);
 const _: () = assert!(CODE_RESEND_S <= CODE_RESEND_LONGER_S && CODE_RESEND_LONGER_S <= CODE_RESEND_LONGEST_S);
 

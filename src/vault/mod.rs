@@ -84,6 +84,8 @@ pub enum Purpose {
     PhoneTail,
     Document,
     Name,
+    /// A person's openid at one account.
+    Openid,
 }
 
 /// A short-lived secret that is stored only as a keyed hash. Six digits hashed without a key would be found by trying
@@ -93,6 +95,8 @@ pub enum Secret {
     SignInCode,
     StaffSession,
     RecoveryCode,
+    /// A sign-in by WeChat: what the browser keeps, and what WeChat carries.
+    WechatSignIn,
     /// Who tried too often, as gateways tell each other.
     Bucket,
 }
@@ -155,10 +159,12 @@ pub struct Vault {
     phone_tail: HmacSha256,
     document: HmacSha256,
     name: HmacSha256,
+    openid: HmacSha256,
     chain: HmacSha256,
     sign_in_code: HmacSha256,
     staff_session: HmacSha256,
     recovery_code: HmacSha256,
+    wechat_sign_in: HmacSha256,
     bucket: HmacSha256,
     session_token_key: Zeroizing<[u8; 32]>,
     fingerprints: Vec<KeyFingerprint>,
@@ -184,10 +190,12 @@ impl Vault {
             phone_tail: index("index phone tail")?,
             document: index("index document")?,
             name: index("index name")?,
+            openid: index("index openid")?,
             chain: index("staff log chain")?,
             sign_in_code: session("sign-in code")?,
             staff_session: session("staff session")?,
             recovery_code: session("recovery code")?,
+            wechat_sign_in: session("wechat sign-in")?,
             bucket: session("bucket")?,
             session_token_key: derive(ring.session_key(), "session token")?,
             fingerprints: binding::fingerprints(ring)?,
@@ -212,6 +220,7 @@ impl Vault {
             Purpose::PhoneTail => &self.phone_tail,
             Purpose::Document => &self.document,
             Purpose::Name => &self.name,
+            Purpose::Openid => &self.openid,
         };
         finish(state, &[value.as_bytes()])
     }
@@ -227,6 +236,7 @@ impl Vault {
             Secret::SignInCode => &self.sign_in_code,
             Secret::StaffSession => &self.staff_session,
             Secret::RecoveryCode => &self.recovery_code,
+            Secret::WechatSignIn => &self.wechat_sign_in,
             Secret::Bucket => &self.bucket,
         };
         finish(state, &[context.as_bytes(), value])

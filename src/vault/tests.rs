@@ -75,7 +75,7 @@ fn sealed_bytes_hide_the_text_and_its_repeats() {
 #[test]
 fn an_index_finds_equal_values_of_one_purpose_under_one_key() {
     let (vault, other) = (vault(), vault());
-    let purposes = [Purpose::Phone, Purpose::PhoneTail, Purpose::Document, Purpose::Name];
+    let purposes = [Purpose::Phone, Purpose::PhoneTail, Purpose::Document, Purpose::Name, Purpose::Openid];
     for purpose in purposes {
         assert_eq!(vault.index(purpose, "8000"), vault.index(purpose, "8000"));
         assert_ne!(vault.index(purpose, "8000"), vault.index(purpose, "8001"));

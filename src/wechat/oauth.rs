@@ -95,7 +95,7 @@ pub(super) fn checked_openid(api: Api, openid: String) -> Result<String, WechatE
 }
 
 /// 32 letters and digits: for what a URL carries, where WeChat takes nothing else.
-pub(super) fn random_text() -> String {
+pub fn random_text() -> String {
     use rand::RngExt;
     rand::rng().sample_iter(rand::distr::Alphanumeric).take(32).map(char::from).collect()
 }

@@ -102,13 +102,17 @@ impl Demo {
     }
 }
 
-/// The crowd is another crate's program, which cargo does not build for this test.
 async fn build_the_crowd() -> PathBuf {
+    build("kaipan-loadtest").await
+}
+
+/// Another crate's program, which cargo does not build for this test.
+async fn build(program: &str) -> PathBuf {
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--locked", "--package", "kaipan-loadtest"]);
+    build.args(["build", "--quiet", "--locked", "--package", program]);
     build.current_dir(env!("CARGO_MANIFEST_DIR"));
     assert!(build.status().await.unwrap().success());
-    binary().with_file_name("kaipan-loadtest")
+    binary().with_file_name(program)
 }
 
 fn is_alive(pid: u64) -> bool {
@@ -268,4 +272,36 @@ async fn starting_again_is_a_new_opening_and_a_killed_demo_leaves_no_server_behi
         assert!(Instant::now() < deadline, "the server outlives its demo");
         sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// OP-2: a newcomer tries WeChat; the demo brings one. Mutation caught: the server not told of it.
+#[tokio::test]
+async fn op_2_a_newcomer_tries_sign_in_by_the_demos_wechat() {
+    build_the_crowd().await;
+    build("kaipan-fakes").await;
+    let mut demo = Demo::new();
+    demo.start(&["--start-in", "2m", "--buyers", "5"]);
+    let up = |state: &Value| state["server"]["state"] == "up";
+    let state = demo.until("up", Duration::from_secs(60), up).await;
+    let opening = state["opening"]["id"].as_str().unwrap();
+    let links = state["links"].as_array().unwrap();
+    let link = links.iter().find(|link| link["what"] == "wechat").expect("a link to try it")["url"].as_str();
+    assert_eq!(link.unwrap(), format!("http://127.0.0.1:{}/o/{opening}?in=wechat", demo.ports[0]));
+
+    let redirect = reqwest::redirect::Policy::none();
+    let browser = reqwest::Client::builder().no_proxy().redirect(redirect).build().unwrap();
+    let door = format!("http://127.0.0.1:{}/api/v1/openings/{opening}/sign-in/wechat", demo.ports[0]);
+    let started = browser.post(&door).send().await.unwrap();
+    let cookie = started.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let started: Value = started.json().await.unwrap();
+    let agree =
+        browser.get(started["authorize_url"].as_str().unwrap()).header("cookie", "fake_wechat_user=lin");
+    let back = agree.send().await.unwrap().headers()["location"].to_str().unwrap().to_owned();
+    let page = browser.get(back).header("cookie", &cookie).send().await.unwrap();
+    assert_eq!(page.headers()["location"], format!("/o/{opening}?wechat=WECHAT_KNOWN"));
+    let finish =
+        browser.post(format!("{door}/finish")).header("cookie", &cookie).json(&serde_json::json!({}));
+    let unbound: Value = finish.send().await.unwrap().json().await.unwrap();
+    assert_eq!(unbound["code"], "WECHAT_UNBOUND", "the first time a code binds it: {unbound}");
+    demo.stop().await;
 }

@@ -1,3 +1,7 @@
-//! WeChat, played by `fakes/`: one token for all gateways.
+//! WeChat, played by `fakes/`: buyers sign in with it, and all gateways share its tokens.
 
+mod browser;
+mod refusals;
+mod settings;
+mod sign_in;
 mod tokens;

@@ -46,6 +46,12 @@ export function signFault(code: string, params: Params): string {
   return words === null ? t("sign.other", { code }) : words;
 }
 
+/** How WeChat led back, or why it did not come to a sign-in. */
+export function wechatEnd(code: string): string {
+  const words = maybe(`wechat.${code}`);
+  return words === null ? t("sign.other", { code }) : words;
+}
+
 export function areaText(centi: number | null | undefined): string {
   return typeof centi === "number" ? t("unit.area", { n: area(centi) }) : "";
 }

@@ -36,7 +36,7 @@ export interface DemoState {
     units: number;
     registrations: number;
   } | null;
-  links: { what: "demo" | "buyer" | "console" | "screen"; url: string; qr: string[] | null }[];
+  links: { what: "demo" | "buyer" | "console" | "screen" | "wechat"; url: string; qr: string[] | null }[];
   staff: { login: string; password: string } | null;
   newcomers: { registration: string; phone: string; code: string | null; code_sent_ms: number | null }[];
   server: { state: "down" | "starting" | "up" | "failed"; pid: number | null; kills: number; back_ms: number | null };

@@ -3,7 +3,7 @@
 import { launch } from "./lib/browser.mjs";
 import { counted } from "./lib/steps.mjs";
 
-const JOURNEYS = ["opening", "trouble", "looks", "ops", "staff"];
+const JOURNEYS = ["opening", "trouble", "looks", "ops", "staff", "wechat"];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !JOURNEYS.includes(name));
 if (unknown.length > 0) {

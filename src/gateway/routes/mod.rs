@@ -5,6 +5,7 @@ mod me;
 mod openings;
 pub mod picks;
 mod sign_in;
+mod wechat;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -41,6 +42,9 @@ fn described() -> OpenApiRouter<Core> {
         .routes(routes!(sign_in::request_code))
         .routes(routes!(sign_in::sign_in))
         .routes(routes!(sign_in::sign_out))
+        .routes(routes!(wechat::start))
+        .routes(routes!(wechat::callback))
+        .routes(routes!(wechat::finish))
         .routes(routes!(me::me))
         .routes(routes!(me::set_favourites))
         .routes(routes!(picks::ask))

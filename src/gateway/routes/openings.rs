@@ -23,7 +23,7 @@ pub async fn list(State(core): State<Core>) -> Result<Json<wire::OpeningList>, P
     for live in core.gateway.parts.openings.list().into_iter().filter(public) {
         // One that was withdrawn since is not there any more.
         match core.gateway.find(&live.facts.id).await {
-            Ok(open) => openings.push(open.opening()),
+            Ok(open) => openings.push(open.opening(core.has_wechat())),
             Err(problem) if problem.code == Code::NotFound => {}
             Err(problem) => return Err(problem),
         }
@@ -38,8 +38,8 @@ pub async fn list(State(core): State<Core>) -> Result<Json<wire::OpeningList>, P
     params(("opening" = String, Path, description = "Opening id")),
     responses((status = 200, body = wire::Opening), (status = 404, body = wire::Problem))
 )]
-pub async fn get(Here(open): Here) -> Json<wire::Opening> {
-    Json(open.opening())
+pub async fn get(State(core): State<Core>, Here(open): Here) -> Json<wire::Opening> {
+    Json(open.opening(core.has_wechat()))
 }
 
 #[derive(Deserialize)]

@@ -1,14 +1,18 @@
 //! Phone and one-time code; the session's token and cookie.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 
 use super::me::me_of;
+use super::wechat;
 use crate::domain::ids::OrgId;
 use crate::domain::time::Micros;
 use crate::gateway::core::{Core, Gateway};
+use crate::gateway::open::Open;
 use crate::gateway::problems;
 use crate::gateway::session::{self, Buyer, COOKIE, Here};
 use crate::gateway::wire;
@@ -16,7 +20,7 @@ use crate::http::address::ClientAddr;
 use crate::http::cookie::{self, SameSite};
 use crate::http::token::SessionClaims;
 use crate::http::{Body, Problem};
-use crate::identity::buyers::{BuyerSession, SignInAttempt};
+use crate::identity::buyers::{BuyerSession, SignInAttempt, SignedIn};
 
 /// Send a code to a phone. The answer does not tell whether the phone is on the roster.
 #[utoipa::path(
@@ -60,9 +64,11 @@ pub async fn sign_in(
     State(core): State<Core>,
     Here(open): Here,
     ClientAddr(address): ClientAddr,
+    headers: HeaderMap,
     Body(body): Body<wire::SignIn>,
 ) -> Result<Response, Problem> {
     let gateway = &core.gateway;
+    let browser = wechat::browser(&headers).filter(|_| body.bind_wechat).map(str::to_owned);
     let buyers = gateway.parts.buyers.clone();
     let now = gateway.now();
     let opening = open.live.facts.id.clone();
@@ -74,18 +80,35 @@ pub async fn sign_in(
             registration: body.registration.as_deref(),
             device: &body.device,
             address,
+            wechat: browser.as_deref(),
         };
         buyers.sign_in(attempt, now).await
     };
     let signed_in = gateway.parts.backend.run(work).await?.map_err(problems::buyer)?;
+    let forget = signed_in.bound.then(|| wechat::forget(gateway)).transpose()?;
+    Ok((
+        AppendHeaders(forget.map(|cookie| (header::SET_COOKIE, cookie))),
+        welcome(&core, open, signed_in, now).await?,
+    )
+        .into_response())
+}
+
+/// The answer to whoever has just signed in, by whatever way.
+pub async fn welcome(
+    core: &Core,
+    open: Arc<Open>,
+    signed_in: SignedIn,
+    now: Micros,
+) -> Result<Response, Problem> {
+    let gateway = &core.gateway;
     let token = seal(gateway, &signed_in.session, signed_in.expires_at);
     let device = session::authenticate(gateway, &signed_in.session).await?;
     let path = cookie_path(&signed_in.session);
-    let me = me_of(&core, &Buyer { open, session: signed_in.session, device }).await?;
+    let me = me_of(core, &Buyer { open, session: signed_in.session, device }).await?;
     let max_age_s = signed_in.expires_at.since(now).0.div_euclid(1_000_000);
     let cookie = set_cookie(gateway, &token, &path, max_age_s)?;
-    let body = Json(wire::SignedIn { token, device: me.device, me });
-    Ok(([(header::SET_COOKIE, cookie)], body).into_response())
+    let body = Json(wire::SignedIn { token, device: me.device, me, wechat_bound: signed_in.bound });
+    Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), body).into_response())
 }
 
 /// Sign out this device.

@@ -21,7 +21,7 @@ impl<T> PerKind<T> {
     }
 }
 
-pub fn opening(live: &Live, catalogue_hash: &str) -> Opening {
+pub fn opening(live: &Live, catalogue_hash: &str, wechat: bool) -> Opening {
     let facts = &live.facts;
     let control = live.control();
     Opening {
@@ -43,6 +43,7 @@ pub fn opening(live: &Live, catalogue_hash: &str) -> Opening {
         roster_hash: facts.roster_hash.clone(),
         rehearsal: facts.rehearsal,
         simulated: facts.simulated,
+        wechat,
     }
 }
 

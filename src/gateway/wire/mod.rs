@@ -49,6 +49,8 @@ pub struct Opening {
     pub roster_hash: String,
     pub rehearsal: bool,
     pub simulated: bool,
+    /// Whether buyers may sign in by WeChat.
+    pub wechat: bool,
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -105,6 +107,25 @@ pub struct SignIn {
     /// What the device calls itself; shown to the owner's other devices.
     #[serde(default)]
     pub device: String,
+    /// Bind the WeChat user whom this browser came back as to the phone, once it is proven.
+    #[serde(default)]
+    pub bind_wechat: bool,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct WechatStarted {
+    /// Where the page goes.
+    pub authorize_url: String,
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct WechatFinish {
+    /// Which registration, when the phone has several.
+    #[serde(default)]
+    pub registration: Option<String>,
+    /// What the device calls itself.
+    #[serde(default)]
+    pub device: String,
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -112,6 +133,9 @@ pub struct SignedIn {
     pub token: String,
     pub device: &'static str,
     pub me: Me,
+    /// From now on WeChat alone signs this buyer in.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub wechat_bound: bool,
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]

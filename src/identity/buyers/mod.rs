@@ -21,6 +21,7 @@ mod simulated;
 mod state;
 #[cfg(test)]
 mod tests;
+mod wechat;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ pub use code::CodeRequested;
 pub use devices::{DeviceEvent, DeviceRequest, DeviceRole, DeviceView, Devices};
 pub use sign_in::{Choice, SignInAttempt, SignedIn};
 pub use simulated::SimulatedSession;
+pub use wechat::{Finish, Returned, Started, WechatEnd, WechatFault, WechatSignIn};
 
 /// Who a verified token speaks for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

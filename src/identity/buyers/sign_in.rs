@@ -32,6 +32,8 @@ pub struct SignInAttempt<'a> {
     /// What the device calls itself.
     pub device: &'a str,
     pub address: IpAddr,
+    /// What this browser keeps of a sign-in by WeChat that waits for a proven phone: this one.
+    pub wechat: Option<&'a str>,
 }
 
 /// A new session. The door makes its token of it.
@@ -40,6 +42,8 @@ pub struct SignedIn {
     pub session: BuyerSession,
     pub expires_at: Micros,
     pub role: DeviceRole,
+    /// A WeChat user was bound to the phone: from now on WeChat alone signs in.
+    pub bound: bool,
 }
 
 /// One of several registrations of a phone, as far as its owner needs to tell them apart.
@@ -51,7 +55,7 @@ pub struct Choice {
 }
 
 #[derive(sqlx::FromRow)]
-struct Candidate {
+pub(super) struct Candidate {
     ord: i64,
     id: String,
     code: String,
@@ -125,8 +129,13 @@ impl Buyers {
             opening,
             phone_bidx
         )?;
+        let bound = match attempt.wechat {
+            Some(browser) => self.bind_wechat(&mut tx, opening, browser, phone_bidx, now).await?,
+            None => false,
+        };
         let change = Change::begin(tx, &self.inner.vault, opening, registration).await?;
-        self.start_session(change, opening, registration, device, start_at, now).await
+        let signed_in = self.start_session(change, opening, registration, device, start_at, now).await?;
+        Ok(SignedIn { bound, ..signed_in })
     }
 
     /// Takes one try off the code before looking at it, so that parallel guesses can't have more than five.
@@ -153,7 +162,11 @@ impl Buyers {
         Ok(if bool::from(given.ct_eq(&expected)) { Tried::Right } else { Tried::Wrong { attempts_left } })
     }
 
-    fn choose(&self, candidates: &[Candidate], wanted: Option<&str>) -> Result<RegOrd, BuyerError> {
+    pub(super) fn choose(
+        &self,
+        candidates: &[Candidate],
+        wanted: Option<&str>,
+    ) -> Result<RegOrd, BuyerError> {
         let chosen = match (candidates, wanted) {
             // A code for a phone that is not on the roster was told to nobody; whoever guessed it has gained nothing.
             ([], _) => return Err(BuyerError::CodeVoid),
@@ -184,7 +197,7 @@ impl Buyers {
         Err(BuyerError::ChooseRegistration { choices })
     }
 
-    async fn start_session(
+    pub(super) async fn start_session(
         &self,
         mut change: Change,
         opening: &OpeningId,
@@ -222,6 +235,7 @@ impl Buyers {
             },
             expires_at: session.expires_at,
             role: if picks { DeviceRole::Picks } else { DeviceRole::Viewer },
+            bound: false,
         })
     }
 
@@ -242,7 +256,7 @@ impl Buyers {
     }
 }
 
-async fn candidates(
+pub(super) async fn candidates(
     tx: &mut Tx,
     opening: &OpeningId,
     phone_bidx: &[u8],

@@ -18,6 +18,7 @@ use crate::vault::{Field, Keyring, Purpose};
 
 mod codes;
 mod handover;
+mod wechat;
 
 const START: Micros = Micros::from_secs(1_800_000_000);
 /// A day before: the last sign-in picks.
@@ -100,8 +101,15 @@ impl Fixture {
         device: &str,
         at: Micros,
     ) -> Result<SignedIn, BuyerError> {
-        let attempt =
-            SignInAttempt { opening: &self.opening, phone, code, registration, device, address: HALL };
+        let attempt = SignInAttempt {
+            opening: &self.opening,
+            phone,
+            code,
+            registration,
+            device,
+            address: HALL,
+            wechat: None,
+        };
         self.buyers.sign_in(attempt, at).await
     }
 

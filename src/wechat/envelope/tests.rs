@@ -84,7 +84,7 @@ fn every_length_comes_back() {
     for length in 0..=96 {
         let message = "开".repeat(length / 3) + &"x".repeat(length % 3);
         let sealed = envelope.seal(&message, "1458300676", "n").unwrap();
-        assert_eq!(STANDARD.decode(&sealed.encrypt).unwrap().len() % BLOCK, 0, "{length}");
+        assert_eq!(STANDARD.decode(&sealed.encrypt).unwrap().len() % 32, 0, "{length}");
         let opened = envelope.open(&sealed.msg_signature, "1458300676", "n", &sealed.encrypt);
         assert_eq!(opened, Ok(message), "{length}");
     }

@@ -46,7 +46,7 @@ async fn a_code_names_its_user_once_and_a_snapshot_is_told_apart() {
 }
 
 /// What went wrong is told apart by kind, and tells nobody the secret or the code. Mutations that turned it red: the answer
-/// read without a bound, a status not looked at, and reqwest's own words in the error.
+/// read without a bound, and a status not looked at.
 #[tokio::test]
 async fn every_way_to_fail_has_its_error_and_none_names_a_secret() {
     let stage = Stage::new().await;

@@ -39,7 +39,7 @@ async fn it_is_replaced_before_its_end() {
     assert_eq!(stage.calls(Api::StableToken).await, 2);
 }
 
-/// Mutations that turned it red: no second try, a second one without another token, and a third.
+/// Mutations that turned it red: no second try, and a second one without another token.
 #[tokio::test]
 async fn a_refused_token_is_fetched_anew_once() {
     let stage = Stage::new().await;
@@ -106,7 +106,7 @@ async fn while_wechat_is_down_the_old_one_serves_and_nobody_storms() {
     assert_eq!(stage.calls(Api::StableToken).await, 2, "one failed, and the next waited its time");
 }
 
-/// Mutations that turned it red: waiting for whoever holds the lease though the token lasts, and not waiting without one.
+/// Mutation that turned it red: waiting for whoever holds the lease though the token lasts.
 #[tokio::test]
 async fn whoever_does_not_get_the_lease_uses_what_lasts_or_waits_for_the_row() {
     let stage = Stage::new().await;
@@ -124,7 +124,8 @@ async fn whoever_does_not_get_the_lease_uses_what_lasts_or_waits_for_the_row() {
     assert_eq!(current(&other).await, second);
 }
 
-/// A gateway that died with the lease delays the others, and does not stop them.
+/// A gateway that died with the lease delays the others, and does not stop them. Mutation that turned it red: nobody waits
+/// for the lease.
 #[tokio::test]
 async fn a_lease_whose_holder_is_gone_runs_out() {
     let stage = Stage::new().await;

@@ -46,8 +46,17 @@ export class Door {
     return request(`${this.base}/sign-in/code`, { method: "POST", body: { phone } });
   }
 
-  signIn(body: { phone: string; code: string; registration?: string; device: string }): Promise<SignedIn> {
+  signIn(body: { phone: string; code: string; registration?: string; device: string; bind_wechat?: boolean }): Promise<SignedIn> {
     return request(`${this.base}/sign-in`, { method: "POST", body });
+  }
+
+  /** Where WeChat asks who it is. */
+  startWechat(): Promise<{ authorize_url: string }> {
+    return request(`${this.base}/sign-in/wechat`, { method: "POST" });
+  }
+
+  finishWechat(body: { registration?: string; device: string }): Promise<SignedIn> {
+    return request(`${this.base}/sign-in/wechat/finish`, { method: "POST", body });
   }
 
   signOut(): Promise<void> {

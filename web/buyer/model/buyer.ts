@@ -1,10 +1,11 @@
 // Ties the sale, the person and the tap together for one opening. Components read from here and call its few verbs.
 import { computed, reactive, ref, shallowRef, watch } from "vue";
-import type { Kind } from "@shared/api/buyer";
+import type { Kind, RegistrationChoice } from "@shared/api/buyer";
 import { statusName, type StatusName } from "@shared/board";
 import { Problem } from "@shared/http";
 import { action, activeClaims, type Situation } from "./action";
 import { Door } from "./api";
+import { deviceLabel } from "./device";
 import { add, move, remove } from "./favourites";
 import { noFilters, type Filters } from "./filters";
 import { Pending, deviceStore } from "./pending";
@@ -12,6 +13,7 @@ import { Person } from "./person";
 import { PickRunner } from "./runner";
 import { Sale } from "./sale";
 import { onReturn } from "./wake";
+import { KNOWN, Wechat, wayBack } from "./wechat";
 
 export type Sheet = "sign-in" | "account" | "filters" | "favourites" | "claim" | null;
 
@@ -19,6 +21,7 @@ export class Buyer {
   readonly sale: Sale;
   readonly person: Person;
   readonly runner: PickRunner;
+  readonly wechat = new Wechat();
   readonly filters: Filters = reactive({ ...noFilters });
   readonly selected = ref<number | null>(null);
   readonly building = ref("");
@@ -30,6 +33,8 @@ export class Buyer {
 
   readonly situation = computed<Situation>(() => this.read());
   readonly action = computed(() => action(this.situation.value));
+  /** WeChat is offered where it works; opening a link never asks for it. */
+  readonly offersWechat = computed(() => this.wechat.works.value && this.sale.opening.value !== null && this.sale.opening.value.wechat === true);
   readonly openClaim = computed(() => this.person.claims.value.filter((c) => c.id === this.claimId.value)[0] || null);
   readonly mine = computed(() => activeClaims(this.person.claims.value).map((c) => c.unit));
 
@@ -75,7 +80,7 @@ export class Buyer {
 
   start(): void {
     this.sale.start();
-    void this.person.refresh();
+    void this.comeBack();
     this.unhook = onReturn(() => {
       this.runner.returned();
       void this.sale.truth();
@@ -173,6 +178,42 @@ export class Buyer {
     else void this.person.refresh();
   }
 
+  /** Leaves for WeChat, which leads back to this page. */
+  async leaveForWechat(): Promise<void> {
+    this.wechat.clear();
+    await this.attempt(async () => {
+      location.assign((await this.sale.door.startWechat()).authorize_url);
+    });
+  }
+
+  /** Signs in whom WeChat has named. What keeps it from that is shown in the sign-in sheet. */
+  async finishWechat(registration?: string): Promise<void> {
+    await this.attempt(async () => {
+      try {
+        this.person.signedIn(await this.sale.door.finishWechat({ registration, device: deviceLabel() }));
+        this.wechat.clear();
+        this.sheet.value = null;
+      } catch (error) {
+        const choices = error instanceof Problem ? choicesOf(error) : null;
+        if (choices) this.wechat.choices.value = choices;
+        else if (error instanceof Problem && error.code === "WECHAT_UNBOUND") this.wechat.binds.value = true;
+        else this.wechat.end.value = error instanceof Problem ? error.code : "NO_ANSWER";
+      }
+    });
+  }
+
+  private async comeBack(): Promise<void> {
+    const back = wayBack(location.search);
+    if (back) history.replaceState(null, "", location.pathname + back.search);
+    // First: an answer to who I am that was asked for before the sign-in would end it.
+    await this.person.refresh();
+    if (!back || this.person.me.value) return;
+    this.wechat.works.value = true;
+    this.sheet.value = "sign-in";
+    if (back.end === KNOWN) await this.finishWechat();
+    else this.wechat.end.value = back.end;
+  }
+
   private read(): Situation {
     const { sale, person } = this;
     const opening = sale.opening.value;
@@ -198,4 +239,10 @@ export class Buyer {
     const found = this.sale.units.value && this.sale.units.value.get(unit);
     return found ? found.kind : "home";
   }
+}
+
+/** The registrations among which a refused sign-in asks to choose. */
+export function choicesOf(problem: Problem): RegistrationChoice[] | null {
+  const choices = problem.code === "CHOOSE_REGISTRATION" ? problem.params["choices"] : null;
+  return Array.isArray(choices) ? (choices as RegistrationChoice[]) : null;
 }

@@ -11,7 +11,7 @@ export type Notice =
   | { say: "lapsed" | "released" | "given_up" | "sold"; unit: number }
   | { say: "favourites-full"; max: number }
   | { say: "failed"; code: string }
-  | { say: "favourites-unsaved" | "device-picks" | "device-viewer" | "device-asked" | "signed-out" };
+  | { say: "favourites-unsaved" | "device-picks" | "device-viewer" | "device-asked" | "signed-out" | "wechat-bound" };
 
 export interface PersonParts {
   door: Door;
@@ -66,6 +66,7 @@ export class Person {
     const merged = merge(answer.me.favourites, local, this.parts.favouritesMax());
     this.writeLocal([]);
     if (merged.length > answer.me.favourites.length) this.setFavourites(merged);
+    if (answer.wechat_bound) this.notice.value = { say: "wechat-bound" };
   }
 
   async signOut(): Promise<void> {

@@ -35,6 +35,8 @@ export const codesEn: Record<keyof typeof codesZh, string> = {
   "err.CODE_WRONG": "The code is wrong.",
   "err.CODE_VOID": "The code is void. Ask for another.",
   "err.CHOOSE_REGISTRATION": "This phone has several registrations. Choose one.",
+  "err.WECHAT_UNBOUND": "This WeChat user has not proven a phone. Sign in with a code once.",
+  "err.WECHAT_AGAIN": "The sign-in by WeChat ran out. Start it again.",
   "err.VIEWER_DEVICE": "Another device picks. This one can only view.",
   "err.DEVICE_REQUEST_GONE": "That device asked too long ago. Ask again from there.",
   "err.FAVOURITES_TOO_MANY": "Too many favourites.",

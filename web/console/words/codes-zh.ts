@@ -33,6 +33,8 @@ export const codesZh = {
   "err.CODE_WRONG": "验证码不对。",
   "err.CODE_VOID": "验证码已作废，请重新获取。",
   "err.CHOOSE_REGISTRATION": "这个手机号有几份登记，请选择一份。",
+  "err.WECHAT_UNBOUND": "这个微信还没有绑定手机号，请用验证码登录一次。",
+  "err.WECHAT_AGAIN": "微信登录已过期，请重新点微信登录。",
   "err.VIEWER_DEVICE": "正在另一台设备上选房，本机只能查看。",
   "err.DEVICE_REQUEST_GONE": "换设备的请求已失效，请在那台设备上重新发起。",
   "err.FAVOURITES_TOO_MANY": "收藏太多了。",

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { until } from "./steps.mjs";
 
@@ -11,8 +11,16 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 export const PASSWORD = "correct-horse-battery-staple";
 
 function binary() {
-  const path = process.env.KAIPAN_BIN || join(root, "target", "debug", "kaipan");
-  if (!existsSync(path)) throw new Error(`${path} is missing: run \`cargo build\` first, or set KAIPAN_BIN`);
+  return built(process.env.KAIPAN_BIN || join(root, "target", "debug", "kaipan"));
+}
+
+/** The program of that name, which lies beside the server's. */
+export function beside(name) {
+  return built(join(dirname(binary()), name));
+}
+
+function built(path) {
+  if (!existsSync(path)) throw new Error(`${path} is missing: run \`cargo build --workspace\` first, or set KAIPAN_BIN`);
   return path;
 }
 
@@ -28,8 +36,11 @@ function freePort() {
 }
 
 export class Server {
-  /** `badLine` puts a line with that quality before the buyers' door, for those who open `server.farBuyers`. */
-  static async start({ badLine } = {}) {
+  /**
+   * `badLine` puts a line with that quality before the buyers' door, for those who open `server.farBuyers`; `settings` are
+   * more of the environment.
+   */
+  static async start({ badLine, settings } = {}) {
     const server = new Server();
     server.folder = mkdtempSync(join(tmpdir(), "kaipan-e2e-"));
     [server.buyersPort, server.staffPort] = [await freePort(), await freePort()];
@@ -42,6 +53,7 @@ export class Server {
       KAIPAN_BUYERS_LISTEN: `127.0.0.1:${server.buyersPort}`,
       KAIPAN_STAFF_LISTEN: `127.0.0.1:${server.staffPort}`,
       NO_COLOR: "1",
+      ...settings,
     };
     if (badLine) {
       server.line = await badLine(server.buyersPort);

@@ -27,6 +27,8 @@ export interface Opening {
   roster_hash: string;
   rehearsal: boolean;
   simulated: boolean;
+  /** Whether buyers may sign in by WeChat. */
+  wechat?: boolean;
 }
 
 export interface Unit {
@@ -86,6 +88,8 @@ export interface SignedIn {
   token: string;
   device: Device;
   me: Me;
+  /** From now on WeChat alone signs this buyer in. */
+  wechat_bound?: boolean;
 }
 
 export interface RegistrationChoice {
