@@ -2,6 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
 
 use super::load::Pass;
 use super::{Console, problems};
@@ -64,6 +65,13 @@ fn is_own_session(path: &str) -> bool {
     path.strip_prefix("/api/v1/session").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// A change that comes by the cookie names the page it comes from; the shell has compared what is named. Every browser names
+/// it, so what does not is no page of ours: the cookie's `SameSite` alone would have to be trusted.
+pub fn own_page(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    let named = headers.contains_key(header::ORIGIN) || cookie::bearer(headers).is_some();
+    if method.is_safe() || named { Ok(()) } else { Err(Code::OriginNotAllowed.into()) }
+}
+
 fn forbidden(right: Right) -> Problem {
     Problem::new(Code::Forbidden).with("right", right.as_str())
 }
@@ -74,6 +82,7 @@ impl FromRequestParts<Console> for Who {
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Problem> {
         let token =
             cookie::token(&parts.headers, COOKIE).ok_or_else(|| Problem::new(Code::NotSignedIn))?.to_owned();
+        own_page(&parts.method, &parts.headers)?;
         if let Some(pass) = console.0.load.pass(&token) {
             // Good for this opening alone, whatever the route would allow.
             return if pass.opens(parts.uri.path()) {

@@ -22,13 +22,17 @@ pub fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The token of the request: `Authorization: Bearer` (programs) before the cookie (pages).
 pub fn token<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let bearer = headers
+    bearer(headers).or_else(|| read(headers, name))
+}
+
+/// A program's token. No other site's page can make a browser send one.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    bearer.or_else(|| read(headers, name))
+        .map(|(_, token)| token.trim())
 }
 
 /// A `Set-Cookie` value; `None` if `value` holds what a cookie may not. An empty value with age 0 removes it.

@@ -22,6 +22,7 @@ mod demo;
 mod devices;
 mod door;
 mod feed;
+mod forgery;
 mod frames;
 mod harness;
 mod hold;

@@ -30,7 +30,7 @@ const NOTHING: &str = "nothing";
 
 /// What is sent: of the right shape, so that the right is what is asked first, and never of a value that changes
 /// anything, so that every role meets the same opening.
-enum Sent {
+pub enum Sent {
     No,
     Json(Value),
     File,
@@ -38,7 +38,7 @@ enum Sent {
 
 /// Every route of the door, and its right. `{id}` is a published opening for a read and none for a change; the last
 /// row ends the session that calls it.
-fn routes() -> Vec<(&'static str, &'static str, &'static str, Sent)> {
+pub fn routes() -> Vec<(&'static str, &'static str, &'static str, Sent)> {
     let reason = || Sent::Json(json!({"reason": "试"}));
     let hold = || Sent::Json(json!({"generation": 1, "reason": "试"}));
     let draft = json!({
@@ -144,7 +144,13 @@ const REPORT_HTML: &str = "/load-runs/{run}/report.html";
 const REPORT_JSON: &str = "/load-runs/{run}/report.json";
 /// Of an account that is not there.
 const SESSIONS_OF: &str = "/staff/{id}/sessions";
-const NOWHERE: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+pub const NOWHERE: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+/// A route's address, of this opening or account; whatever else it names is not there.
+pub fn path_of(route: &str, id: &str) -> String {
+    let path = format!("/api/v1{route}").replace("{code}", "RC00001").replace("{id}", id);
+    path.replace("{claim}", NOWHERE).replace("{session}", NOWHERE).replace("{run}", NOWHERE)
+}
 
 /// Why somebody was not let in, or what came of being let in.
 #[derive(Debug, PartialEq)]
@@ -196,12 +202,7 @@ async fn co_5_every_route_asks_for_its_right_and_nobody_passes_without_it() {
     for (method, route, right, sent) in &table {
         let reads = *method == "GET" && ![LIVE, REPORT_HTML, REPORT_JSON, SESSIONS_OF].contains(route);
         let opening = if reads { sale.opening.as_str() } else { NOWHERE };
-        let path = format!("/api/v1{route}")
-            .replace("{claim}", NOWHERE)
-            .replace("{code}", "RC00001")
-            .replace("{session}", NOWHERE)
-            .replace("{run}", NOWHERE);
-        let path = path.replace("{id}", opening);
+        let path = path_of(route, opening);
         for stranger in &strangers {
             let met = call(stranger, method, &path, sent).await;
             let let_in = matches!(met, Met::LetIn(_));

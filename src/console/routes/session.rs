@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use crate::console::auth::{COOKIE, Who};
+use crate::console::auth::{COOKIE, Who, own_page};
 use crate::console::{Console, problems};
 use crate::domain::time::Micros;
 use crate::http::address::ClientAddr;
@@ -97,6 +97,7 @@ pub async fn show(who: Who) -> Json<Session> {
 #[utoipa::path(delete, path = "/api/v1/session", responses((status = 204)))]
 pub async fn log_out(State(console): State<Console>, headers: HeaderMap) -> Result<Response, Problem> {
     if let Some(token) = cookie::token(&headers, COOKIE) {
+        own_page(&Method::DELETE, &headers)?;
         console.0.staff.log_out(token, console.now()).await.map_err(problems::staff)?;
     }
     let gone = set_cookie(&console, "", 0)?;
