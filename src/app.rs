@@ -7,6 +7,7 @@ mod figures;
 mod files;
 #[doc(hidden)]
 pub mod fill;
+mod sms;
 mod speaker;
 mod surroundings;
 
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::cluster::Link;
@@ -64,6 +66,8 @@ pub enum ServeError {
     Staff(#[from] StaffError),
     #[error("sign-in by WeChat can not be set up: {0}")]
     Wechat(#[from] WechatError),
+    #[error("TLS to the provider of SMS can not be set up: {0}")]
+    Sms(#[from] rustls::Error),
     #[error("an opening can not be recovered: {0}")]
     Recover(#[from] RecoverError),
 }
@@ -93,7 +97,7 @@ async fn run(config: &Config, clock: Clock, metrics: Metrics) -> Result<(), Serv
     let services = Services::build(config, clock).await?;
     surroundings::look(&services.data.db, &services.clock, !config.redis.is_empty()).await;
     let drain = Drain::default();
-    services.start_upkeep(&metrics, &drain);
+    let sending = services.start_upkeep(&metrics, &drain);
 
     let doors = Doors { drain, readiness: Readiness::default(), metrics };
     let gateway = doors.gateway(config, &services);
@@ -136,6 +140,9 @@ async fn run(config: &Config, clock: Clock, metrics: Metrics) -> Result<(), Serv
         tracing::warn!("some clients did not leave in time");
     }
     buyers.ended().await;
+    if tokio::time::timeout(limits::DRAIN_TIMEOUT, sending).await.is_err() {
+        tracing::warn!("a message was still on its way; it is not sent again");
+    }
     speaker.gone().await;
     services.data.db.close().await;
     Ok(())
@@ -160,7 +167,7 @@ impl Services {
     async fn build(config: &Config, clock: Clock) -> Result<Self, ServeError> {
         let data = OpenData::open(&config.data, clock.clone(), "kaipan serve").await?;
         let (db, vault) = (&data.db, &data.vault);
-        let outbox = Outbox::new(db.clone(), Arc::clone(vault), Sender::Outbox);
+        let outbox = Outbox::new(db.clone(), Arc::clone(vault), Sender::new(&config.sms)?);
         let links: Vec<Link> = config.redis.iter().map(Link::start).collect();
         // Any one will do, so long as it is the same at every gateway.
         let link = || links.first().cloned();
@@ -211,12 +218,15 @@ impl Services {
         }
     }
 
-    fn start_upkeep(&self, metrics: &Metrics, drain: &Drain) {
+    /// What it answers ends when no message is on its way any more.
+    fn start_upkeep(&self, metrics: &Metrics, drain: &Drain) -> JoinHandle<()> {
         tokio::spawn(metrics.clone().upkeep());
         let (buyers, staff, outbox) = (self.buyers.clone(), self.staff.clone(), self.outbox.clone());
         tokio::spawn(keep_up(buyers, staff, outbox, self.clock.clone(), drain.token()));
         let (buyers, stop) = (self.buyers.clone(), drain.token());
         tokio::spawn(async move { buyers.follow(stop).await });
+        let (outbox, db, vault) = (self.outbox.clone(), self.data.db.clone(), Arc::clone(&self.data.vault));
+        sms::start(outbox, db, vault, self.clock.clone(), drain.token())
     }
 }
 

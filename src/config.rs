@@ -3,6 +3,7 @@
 mod backup;
 mod folders;
 mod redis;
+mod sms;
 mod warning;
 mod wechat;
 
@@ -20,6 +21,10 @@ use crate::telemetry::LogFormat;
 pub use backup::BackupAt;
 pub use folders::lies_within;
 pub use redis::RedisAt;
+pub use sms::{
+    Encode, SmsAt, SmsBody, SmsCloud, SmsGateway, SmsMethod, SmsProvider, SmsSettings, SmsSettingsError,
+    SmsTemplate, SmsWord, Template, Values,
+};
 pub use warning::Warning;
 pub use wechat::{WechatAt, WechatSettings, WechatSettingsError};
 
@@ -41,6 +46,11 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(skip)]
     pub wechat: Box<WechatSettings>,
+
+    /// Likewise.
+    #[command(flatten)]
+    #[serde(skip)]
+    pub sms: Box<SmsSettings>,
 
     /// Where buyers connect [default: 127.0.0.1:8080]
     #[arg(long, visible_alias = "listen", env = "KAIPAN_BUYERS_LISTEN", value_name = "ADDRESS:PORT")]
@@ -178,6 +188,7 @@ pub struct Config {
     pub gateway_name: String,
     /// `None`: nobody signs in by WeChat.
     pub wechat: Option<WechatAt>,
+    pub sms: SmsAt,
     /// `None`: beside this program.
     pub loadtest: Option<PathBuf>,
     pub log_format: LogFormat,
@@ -220,6 +231,8 @@ pub enum ConfigError {
     RedisWithoutPostgres,
     #[error(transparent)]
     Wechat(#[from] WechatSettingsError),
+    #[error(transparent)]
+    Sms(#[from] SmsSettingsError),
     #[error("gateway_name {0:?} is longer than 64 characters or has unprintable ones")]
     GatewayName(String),
 }
@@ -262,6 +275,7 @@ impl Settings {
             config: self.config.or(other.config),
             data: self.data.or(other.data),
             wechat: Box::new(self.wechat.or(*other.wechat)),
+            sms: Box::new(self.sms.or(*other.sms)),
             buyers_listen: self.buyers_listen.or(other.buyers_listen),
             staff_listen: self.staff_listen.or(other.staff_listen),
             public_origins: self.public_origins.or(other.public_origins),
@@ -290,8 +304,9 @@ impl Settings {
         };
         let data = part(&DataSettings::NAMES).try_into().map_err(wrong)?;
         let wechat = part(&WechatSettings::NAMES).try_into().map_err(wrong)?;
+        let sms = part(&SmsSettings::NAMES).try_into().map_err(wrong)?;
         let settings: Self = table.try_into().map_err(wrong)?;
-        Ok(Self { data, wechat: Box::new(wechat), ..settings })
+        Ok(Self { data, wechat: Box::new(wechat), sms: Box::new(sms), ..settings })
     }
 
     /// Reads the file, if one is named, and fills the rest with defaults. `cores`: what the machine has.
@@ -329,6 +344,7 @@ impl Settings {
             redis,
             redis_lost: settings.redis_lost.unwrap_or_default(),
             wechat: settings.wechat.resolve()?,
+            sms: settings.sms.resolve()?,
             gateway_name: gateway_name(settings.gateway_name, buyers_listen)?,
             loadtest: settings.loadtest,
             log_format: settings.log_format.unwrap_or_default(),

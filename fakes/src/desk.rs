@@ -26,8 +26,10 @@ const FAULT_BYTES_MAX: usize = 64 * 1024 * 1024;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// The API's own error.
+    /// WeChat's own error.
     Errcode(i64),
+    /// The own error of a provider of SMS.
+    Code(String),
     /// An HTTP status, with a page that is no JSON.
     Status(u16),
     /// 200 and this text.
@@ -128,13 +130,15 @@ pub async fn attend(State(desk): State<Desk>, request: Request, next: Next) -> R
     if let Fault::Errcode(errcode) = &fault {
         call.errcode = Some(*errcode);
     }
+    let path = call.path.clone();
     desk.write_down(call);
-    fail(fault).await
+    fail(fault, &path).await
 }
 
-async fn fail(fault: Fault) -> Response {
+async fn fail(fault: Fault, path: &str) -> Response {
     match fault {
         Fault::Errcode(errcode) => crate::wechat::refusal(errcode),
+        Fault::Code(code) => crate::sms::refusal(path, &code),
         Fault::Status(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, "<html>ordered</html>").into_response()

@@ -1,4 +1,4 @@
-//! Small servers that play the others, for tests and for `make run`: WeChat today.
+//! Small servers that play the others, for tests and for `make run`: WeChat, and providers of SMS.
 //!
 //! A fake checks every parameter as the real one does, answers every documented error, and can be told to fail in the ways
 //! networks fail. It keeps nothing: what it knows ends with the process. It shares no code with the product, or it would
@@ -16,6 +16,9 @@ mod door;
 /// What is ordered and what was written down; the clock; `/_fake`.
 pub mod desk;
 
+/// Aliyun SMS, Tencent Cloud SMS, and a gateway as smaller providers have it.
+pub mod sms;
+
 /// Official Account, Mini Program and their common API.
 pub mod wechat;
 
@@ -31,8 +34,10 @@ use desk::Desk;
 pub fn router(settings: &wechat::Settings) -> Router {
     let desk = Desk::default();
     let wechat = wechat::WeChat::new(settings, desk.clone());
-    let played = wechat::router(wechat.clone()).layer(from_fn_with_state(desk.clone(), desk::attend));
-    let control = desk::control(desk).merge(wechat::control(wechat));
+    let sms = sms::Sms::new(desk.clone());
+    let played = wechat::router(wechat.clone()).merge(sms::router(sms.clone()));
+    let played = played.layer(from_fn_with_state(desk.clone(), desk::attend));
+    let control = desk::control(desk).merge(wechat::control(wechat)).merge(sms::control(sms));
     played.merge(control.layer(axum::middleware::from_fn(desk::only_this_machine)))
 }
 

@@ -1,4 +1,4 @@
-//! `kaipan-fakes`: plays WeChat on this machine.
+//! `kaipan-fakes`: plays WeChat and providers of SMS on this machine.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use clap::Parser;
 use kaipan_fakes::wechat::{Settings, known};
 use tokio::net::TcpListener;
 
-/// Plays WeChat on this machine: sign-in, tokens, QR codes, messages. For tests and for trying; it keeps nothing
+/// Plays WeChat (sign-in, tokens, QR codes, messages) and providers of SMS on this machine. For tests and for trying; it keeps nothing
 #[derive(Parser)]
 #[command(name = "kaipan-fakes", version)]
 struct Cli {

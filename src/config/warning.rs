@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::{Config, backup};
+use super::{Config, SmsAt, backup};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
@@ -34,6 +34,8 @@ pub enum Warning {
     WechatInTheClear { url: String },
     /// WeChat leads buyers back to https addresses of its own list.
     WechatLeadsNowhere { origin: String },
+    /// Phones and codes can be read on the way to whoever sends them.
+    SmsInTheClear,
     /// The setting is SQLite's.
     BackupOfPostgres,
 }
@@ -41,16 +43,18 @@ pub enum Warning {
 impl Config {
     pub fn warnings(&self) -> Vec<Warning> {
         let mut found = Vec::new();
-        let local = |origin: &String| {
+        let local = |origin: &str| {
             let host = origin.split_once("://").map_or("", |(_, host)| host);
             host.starts_with("localhost") || host.starts_with("127.") || host.starts_with("[::1]")
         };
-        let plain = |origin: &&String| origin.starts_with("http://") && !local(origin);
-        if !self.buyers_listen.ip().is_loopback() && self.public_origins.iter().all(local) {
+        let plain = |origin: &str| origin.starts_with("http://") && !local(origin);
+        if !self.buyers_listen.ip().is_loopback() && self.public_origins.iter().all(|origin| local(origin)) {
             found.push(Warning::OriginsOnlyLocal { listen: self.buyers_listen });
         }
         let all = || self.public_origins.iter().chain(&self.staff_origins);
-        found.extend(all().filter(plain).map(|origin| Warning::PlainHttp { origin: origin.clone() }));
+        found.extend(
+            all().filter(|origin| plain(origin)).map(|origin| Warning::PlainHttp { origin: origin.clone() }),
+        );
         let secure = |origin: &String| origin.starts_with("https://");
         if self.public_origins.iter().any(secure) && !self.public_origins.iter().all(secure) {
             found.push(Warning::MixedOrigins);
@@ -77,12 +81,20 @@ impl Config {
             found.push(Warning::RedisInTheClear);
         }
         if let Some(wechat) = &self.wechat {
-            let urls = [&wechat.api_url, &wechat.open_url].into_iter().flatten().filter(plain);
+            let urls = [&wechat.api_url, &wechat.open_url].into_iter().flatten().filter(|url| plain(url));
             found.extend(urls.map(|url| Warning::WechatInTheClear { url: url.clone() }));
             let nowhere = self.public_origins.iter().find(|origin| !secure(origin));
             if let (None, Some(origin)) = (&wechat.open_url, nowhere) {
                 found.push(Warning::WechatLeadsNowhere { origin: origin.clone() });
             }
+        }
+        let sms = match &self.sms {
+            SmsAt::Outbox => None,
+            SmsAt::Aliyun(cloud) | SmsAt::TencentCloud { cloud, .. } => Some(cloud.base_url.as_str()),
+            SmsAt::HttpGateway(gateway) => Some(gateway.url.as_str()),
+        };
+        if sms.is_some_and(plain) {
+            found.push(Warning::SmsInTheClear);
         }
         found.extend(backup::warnings(&self.data));
         found
@@ -146,6 +158,9 @@ impl fmt::Display for Warning {
                 f,
                 "wechat_app_id is set, but WeChat leads buyers back only to https addresses on its list, and {origin} is \
                  none: set public_origins to the address that buyers open"
+            ),
+            Self::SmsInTheClear => f.write_str(
+                "SMS go to their provider over plain http: phones and sign-in codes can be read on the way; use https",
             ),
             Self::BackupOfPostgres => {
                 f.write_str("backup_dir is for SQLite and does nothing here: Postgres is backed up by deploy/backup/")

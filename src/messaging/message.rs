@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::time::Micros;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     ZhCn,
@@ -30,6 +32,27 @@ impl Message {
     pub fn code(&self) -> Option<&str> {
         match self {
             Message::SignInCode { code, .. } => Some(code),
+        }
+    }
+
+    /// For how many minutes it is worth something.
+    pub(super) const fn minutes(&self) -> i64 {
+        match self {
+            Message::SignInCode { valid_minutes, .. } => *valid_minutes,
+        }
+    }
+
+    pub(super) const fn expires_at(&self, now: Micros) -> Micros {
+        now.plus(Micros::from_secs(self.minutes() * 60))
+    }
+
+    /// The same without its secret, for whoever should see that it was sent and not sign in with it.
+    #[must_use]
+    pub fn hidden(&self) -> Self {
+        match self {
+            Message::SignInCode { valid_minutes, .. } => {
+                Message::SignInCode { code: "******".to_owned(), valid_minutes: *valid_minutes }
+            }
         }
     }
 

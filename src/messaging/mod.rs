@@ -1,12 +1,17 @@
 //! Messages to buyers: who is told what, and through which sender.
 //!
 //! A message is queued on the transaction of whatever causes it, so that neither exists without the other. The
-//! built-in sender sends nothing: its rows are the outbox page of the console. Recipient and parameters are sealed
-//! like the fields they came from, because a table of phones and codes is exactly what a thief would look for.
+//! built-in sender sends nothing: its rows are the outbox page of the console. With a provider of SMS one task a gateway
+//! sends what is queued ([`Delivery`]), beside everything else and never inside somebody's request. Recipient and parameters
+//! are sealed like the fields they came from, because a table of phones and codes is exactly what a thief would look for.
 //!
-//! What this module must not know: why a message is sent, who may read the outbox, HTTP.
+//! What this module must not know: why a message is sent, who may read the outbox, our own doors.
 
+mod delivery;
 mod message;
+mod rows;
+mod sender;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -19,15 +24,10 @@ use crate::limits::{OUTBOX_KEEP_S, OUTBOX_LISTED_MAX, PURGE_ROWS};
 use crate::store::{Db, Priority, StoreError, Tx, execute, fetch_all};
 use crate::vault::{Field, Purpose, Vault, VaultError};
 
+pub use delivery::{Delivery, Failed};
 pub use message::{Language, Message};
-
-/// How messages leave. A closed enum: a provider of SMS becomes a second value here, not a trait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sender {
-    /// They don't leave; staff with the right `outbox` read them in the console.
-    #[default]
-    Outbox,
-}
+pub use sender::Sender;
+pub use state::{Reason, State};
 
 #[derive(Debug, thiserror::Error)]
 pub enum MessagingError {
@@ -46,6 +46,21 @@ pub struct OutboxMessage {
     pub to_masked: String,
     pub message: Message,
     pub created_at: Micros,
+    pub state: State,
+    /// Why it failed, or why the last attempt did.
+    pub reason: Option<Reason>,
+    /// The provider's own code.
+    pub detail: Option<String>,
+    pub attempts: i64,
+    /// When it was sent or given up.
+    pub settled_at: Option<Micros>,
+}
+
+impl OutboxMessage {
+    /// Staff tell a code that did not arrive. One that did, or still may, is its owner's alone.
+    pub fn is_told_by_staff(&self) -> bool {
+        matches!(self.state, State::Shown | State::Failed)
+    }
 }
 
 /// Queues messages and lists them. Cheap to clone.
@@ -53,14 +68,25 @@ pub struct OutboxMessage {
 pub struct Outbox {
     db: Db,
     vault: Arc<Vault>,
-    sender: Sender,
+    sender: Arc<Sender>,
 }
 
-type StoredMessage = (RowId, Vec<u8>, Vec<u8>, Micros);
+#[derive(sqlx::FromRow)]
+struct StoredMessage {
+    id: RowId,
+    recipient_sealed: Vec<u8>,
+    params_sealed: Vec<u8>,
+    created_at: Micros,
+    state: String,
+    reason: Option<String>,
+    detail: Option<String>,
+    attempts: i64,
+    settled_at: Option<Micros>,
+}
 
 impl Outbox {
     pub fn new(db: Db, vault: Arc<Vault>, sender: Sender) -> Self {
-        Self { db, vault, sender }
+        Self { db, vault, sender: Arc::new(sender) }
     }
 
     /// Queues `message` in the transaction that causes it.
@@ -72,26 +98,15 @@ impl Outbox {
         message: &Message,
         now: Micros,
     ) -> Result<RowId, MessagingError> {
-        match self.sender {
-            Sender::Outbox => self.store(tx, opening, to, message, now).await,
-        }
-    }
-
-    async fn store(
-        &self,
-        tx: &mut Tx,
-        opening: Option<&OpeningId>,
-        to: &Phone,
-        message: &Message,
-        now: Micros,
-    ) -> Result<RowId, MessagingError> {
+        let state = if self.sender.sends() { State::Queued } else { State::Shown };
+        let due_at = self.sender.sends().then_some(now);
         let id = RowId::generate();
         let params = serde_json::to_string(message).map_err(|_| MessagingError::Corrupt)?;
         execute!(
             tx,
             "INSERT INTO outbox (id, org_id, opening_id, purpose, recipient_sealed, recipient_bidx, params_sealed,
-                                 created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                                 created_at, state, due_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             &id,
             OrgId::default_org(),
             opening,
@@ -99,7 +114,10 @@ impl Outbox {
             self.vault.seal(Field::OutboxRecipient, id.as_str(), to.as_str())?,
             self.vault.index(Purpose::Phone, to.as_str()),
             self.vault.seal(Field::OutboxParams, id.as_str(), &params)?,
-            now
+            now,
+            state.as_str(),
+            due_at,
+            message.expires_at(now)
         )?;
         Ok(id)
     }
@@ -115,7 +133,7 @@ impl Outbox {
             None => fetch_all!(
                 read,
                 StoredMessage,
-                "SELECT id, recipient_sealed, params_sealed, created_at FROM outbox
+                "SELECT id, recipient_sealed, params_sealed, created_at, state, reason, detail, attempts, settled_at FROM outbox
                  WHERE opening_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2",
                 opening,
                 OUTBOX_LISTED_MAX
@@ -123,7 +141,7 @@ impl Outbox {
             Some(phone) => fetch_all!(
                 read,
                 StoredMessage,
-                "SELECT id, recipient_sealed, params_sealed, created_at FROM outbox
+                "SELECT id, recipient_sealed, params_sealed, created_at, state, reason, detail, attempts, settled_at FROM outbox
                  WHERE opening_id = $1 AND recipient_bidx = $2 ORDER BY created_at DESC, id DESC LIMIT $3",
                 opening,
                 self.vault.index(Purpose::Phone, phone.as_str()),
@@ -149,11 +167,25 @@ impl Outbox {
     }
 
     fn unseal(&self, row: StoredMessage) -> Result<OutboxMessage, MessagingError> {
-        let (id, recipient, params, created_at) = row;
-        let to = self.vault.open_text(Field::OutboxRecipient, id.as_str(), &recipient)?;
-        let params = self.vault.open_text(Field::OutboxParams, id.as_str(), &params)?;
-        let to_masked = Phone::parse(&to).map_err(|_| MessagingError::Corrupt)?.masked();
-        let message = serde_json::from_str(&params).map_err(|_| MessagingError::Corrupt)?;
-        Ok(OutboxMessage { id, to_masked, message, created_at })
+        let (to, message) = self.open(&row.id, &row.recipient_sealed, &row.params_sealed)?;
+        Ok(OutboxMessage {
+            to_masked: to.masked(),
+            message,
+            created_at: row.created_at,
+            state: State::from_name(&row.state).ok_or(MessagingError::Corrupt)?,
+            // One that a newer program wrote is no reason to hide the message.
+            reason: row.reason.map(|name| Reason::from_name(&name).unwrap_or(Reason::Refused)),
+            detail: row.detail,
+            attempts: row.attempts,
+            settled_at: row.settled_at,
+            id: row.id,
+        })
+    }
+
+    fn open(&self, id: &RowId, recipient: &[u8], params: &[u8]) -> Result<(Phone, Message), MessagingError> {
+        let to = self.vault.open_text(Field::OutboxRecipient, id.as_str(), recipient)?;
+        let params = self.vault.open_text(Field::OutboxParams, id.as_str(), params)?;
+        let to = Phone::parse(&to).map_err(|_| MessagingError::Corrupt)?;
+        Ok((to, serde_json::from_str(&params).map_err(|_| MessagingError::Corrupt)?))
     }
 }

@@ -42,6 +42,7 @@ mod second;
 mod second_factor;
 mod secrets;
 mod sessions;
+mod sms;
 mod sockets;
 mod sql;
 mod staff;

@@ -1,4 +1,4 @@
-//! The staff log, and the outbox page of the built-in sender.
+//! The staff log, and the outbox page.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,17 +11,26 @@ use crate::console::auth::Who;
 use crate::console::{Console, problems};
 use crate::domain::ids::OpeningId;
 use crate::domain::phone::Phone;
+use crate::domain::time::Micros;
 use crate::http::{Path, Problem, Query};
 use crate::identity::Right;
-use crate::messaging::Language;
+use crate::messaging::{Language, Reason};
 
 #[derive(Serialize, ToSchema)]
 pub struct Message {
     id: String,
     to_masked: String,
     text: String,
+    /// Only where staff may tell it: it was not sent, or could not be.
     code: Option<String>,
     created_ms: i64,
+    /// shown, queued, sending, sent, failed
+    state: &'static str,
+    reason: Option<&'static str>,
+    /// The provider's own code.
+    detail: Option<String>,
+    attempts: i64,
+    settled_ms: Option<i64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -34,7 +43,7 @@ pub struct To {
     phone: Option<String>,
 }
 
-/// What the built-in sender was asked to send, newest first.
+/// What was to be sent and what became of it, newest first.
 #[utoipa::path(get, path = "/api/v1/openings/{id}/outbox", params(("phone" = Option<String>, Query)),
     responses((status = 200, body = Messages)))]
 pub async fn outbox(
@@ -49,12 +58,21 @@ pub async fn outbox(
         None => None,
     };
     let messages = console.0.outbox.newest(&id, phone.as_ref()).await.map_err(Problem::internal)?;
-    let messages = messages.into_iter().map(|message| Message {
-        id: message.id.to_string(),
-        to_masked: message.to_masked,
-        text: message.message.text(Language::ZhCn),
-        code: message.message.code().map(str::to_owned),
-        created_ms: message.created_at.ms(),
+    let messages = messages.into_iter().map(|message| {
+        let told = message.is_told_by_staff();
+        let said = if told { message.message } else { message.message.hidden() };
+        Message {
+            id: message.id.to_string(),
+            to_masked: message.to_masked,
+            text: said.text(Language::ZhCn),
+            code: said.code().filter(|_| told).map(str::to_owned),
+            created_ms: message.created_at.ms(),
+            state: message.state.as_str(),
+            reason: message.reason.map(Reason::as_str),
+            detail: message.detail,
+            attempts: message.attempts,
+            settled_ms: message.settled_at.map(Micros::ms),
+        }
     });
     let looked_for = phone.as_ref().map_or("", |phone| phone.as_str());
     let params = phone.as_ref().map_or_else(|| json!({}), |phone| json!({ "phone": phone.masked() }));

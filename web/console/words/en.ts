@@ -335,13 +335,15 @@ export const en: Record<ConsoleKey, string> = {
   "results.xlsx": "Export Excel (.xlsx)",
   "results.csv": "Export CSV (.csv)",
 
-  "outbox.help": "Without an SMS provider the sign-in codes stand here, for staff to tell the buyer.",
+  "outbox.help": "Without an SMS provider the sign-in codes stand here, for staff to tell the buyer. With one you see what became of each message; a code that could not be sent is shown for staff to tell.",
   "outbox.phone": "Find by phone",
   "outbox.empty": "No codes yet. They appear when a buyer asks for one.",
   "outbox.at": "Time",
   "outbox.to": "Phone",
   "outbox.code": "Code",
   "outbox.text": "Text",
+  "outbox.state": "Sending",
+  "outbox.detail": " ({detail})",
 
   "staff.add": "Add staff",
   "staff.name": "Name",

@@ -18,7 +18,7 @@ function codesOf(files: string, pattern: RegExp): string[] {
 /** Where the staff log is written. */
 const LOGGED =
   "console/routes/holds.rs console/routes/lifecycle.rs console/routes/lists.rs console/routes/openings.rs " +
-  "console/routes/results.rs console/routes/live.rs console/routes/log.rs console/routes/truth.rs identity/staff/chain.rs console/routes/rehearsals.rs console/load/run.rs opening/rehearse/mod.rs opening/prepare/apply/units.rs opening/prepare/apply/registrations.rs identity/buyers/device.rs identity/staff/account.rs identity/staff/session.rs identity/staff/second_factor.rs";
+  "console/routes/results.rs console/routes/live.rs console/routes/log.rs console/routes/truth.rs identity/staff/chain.rs console/routes/rehearsals.rs console/load/run.rs opening/rehearse/mod.rs opening/prepare/apply/units.rs opening/prepare/apply/registrations.rs identity/buyers/device.rs identity/staff/account.rs identity/staff/session.rs identity/staff/second_factor.rs app/sms.rs";
 
 describe("the console's words (OP-95)", () => {
   it("stand in both languages with the same placeholders", () => {
@@ -32,8 +32,10 @@ describe("the console's words (OP-95)", () => {
     ["reasons of refused rows", "opening/prepare/problem.rs", /^\s+\w+ = "([A-Z_]+)",$/gm, "reason", 20],
     ["findings before publication", "opening/preflight.rs", /(?:finding|count)\("([A-Z_]+)"/g, "finding", 8],
     ["kinds of events", "opening/event.rs", /=> "([a-z_]+)",$/gm, "event", 10],
-    ["actions of the log", LOGGED, /"([A-Z]+_(?:[A-Z]+_){0,2}(?:CREATED|CHANGED|CHECKED|PUBLISHED|UNPUBLISHED|PAUSED|RESUMED|ENDED|ARCHIVED|DISABLED|WITHHELD|UNWITHHELD|IMPORTED|RECORDED|RELEASED|EXTENDED|REVIVED|EXPORTED|ADDED|RESET|CLEARED|MADE|STARTED|READ|CHAINED|CHANGED|ENDED|REMOVED|OUT|IN))"/g, "log", 15],
+    ["actions of the log", LOGGED, /"([A-Z]+_(?:[A-Z]+_){0,2}(?:CREATED|CHANGED|CHECKED|PUBLISHED|UNPUBLISHED|PAUSED|RESUMED|ENDED|ARCHIVED|DISABLED|WITHHELD|UNWITHHELD|IMPORTED|RECORDED|RELEASED|EXTENDED|REVIVED|EXPORTED|ADDED|RESET|CLEARED|MADE|STARTED|FAILED|READ|CHAINED|CHANGED|ENDED|REMOVED|OUT|IN))"/g, "log", 15],
     ["reasons of refused fields of staff", "identity/staff/mod.rs", /=> "((?:NAME|LOGIN|PASSWORD|LAST|ROLE)_(?!TAKEN|FAILED)[A-Z_]+)"/g, "why", 5],
+    ["states of a message", "messaging/state.rs", /= "([a-z]+)",/g, "smsState", 5],
+    ["reasons of a message that was not sent", "messaging/state.rs", /= "([A-Z_]+)",/g, "sms", 15],
     ["faults of the log's chain", "identity/staff/chain.rs", /= "([A-Z_]+)",/g, "chain", 6],
     ["troubles of the gateways", "status/trouble.rs", /=> "([A-Z0-9_]+)"/g, "trouble", 20],
     ["states of a gateway", "status/rows.rs", /=> "([a-z]+)"/g, "gateway", 5],

@@ -326,13 +326,15 @@ const pages = {
   "results.xlsx": "导出 Excel（.xlsx）",
   "results.csv": "导出 CSV（.csv）",
 
-  "outbox.help": "没有接入短信时，验证码写在这里，由现场人员告知本人。",
+  "outbox.help": "没有接入短信时，验证码写在这里，由现场人员告知本人。接入后这里显示发送情况；没有发成功的，验证码仍可由现场人员告知本人。",
   "outbox.phone": "按手机号查找",
   "outbox.empty": "还没有验证码。买家在手机上请求后会出现在这里。",
   "outbox.at": "时间",
   "outbox.to": "手机号",
   "outbox.code": "验证码",
   "outbox.text": "内容",
+  "outbox.state": "发送情况",
+  "outbox.detail": "（{detail}）",
 
   "staff.add": "添加员工",
   "staff.name": "姓名",

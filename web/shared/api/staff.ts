@@ -195,8 +195,15 @@ export interface OutboxMessage {
   id: string;
   to_masked: string;
   text: string;
+  /** Only where staff may tell it: it was not sent, or could not be. */
   code?: string | null;
   created_ms: number;
+  state: "shown" | "queued" | "sending" | "sent" | "failed";
+  reason?: string | null;
+  /** The provider's own code. */
+  detail?: string | null;
+  attempts: number;
+  settled_ms?: number | null;
 }
 
 /** Whether the staff log's chain holds: sound up to `rows`, and what is wrong with the next. */
