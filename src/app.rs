@@ -30,6 +30,7 @@ use crate::http::drain::Drain;
 use crate::http::health::Readiness;
 use crate::http::token::TokenKey;
 use crate::identity::buyers::WechatSignIn;
+use crate::identity::sealed::{KeyKeeper, keep_keys};
 use crate::identity::{BuyerError, BuyerRates, Buyers, Rate, Staff, StaffError, keep_up};
 use crate::limits;
 use crate::messaging::{Outbox, Sender};
@@ -223,6 +224,13 @@ impl Services {
         tokio::spawn(metrics.clone().upkeep());
         let (buyers, staff, outbox) = (self.buyers.clone(), self.staff.clone(), self.outbox.clone());
         tokio::spawn(keep_up(buyers, staff, outbox, self.clock.clone(), drain.token()));
+        let keeper = KeyKeeper {
+            db: self.data.db.clone(),
+            vault: Arc::clone(&self.data.vault),
+            clock: self.clock.clone(),
+            gateway: self.openings.gateway().to_owned(),
+        };
+        tokio::spawn(keep_keys(keeper, drain.token()));
         let (buyers, stop) = (self.buyers.clone(), drain.token());
         tokio::spawn(async move { buyers.follow(stop).await });
         let (outbox, db, vault) = (self.outbox.clone(), self.data.db.clone(), Arc::clone(&self.data.vault));

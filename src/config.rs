@@ -141,7 +141,8 @@ pub struct DataSettings {
     #[arg(long, env = "KAIPAN_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// The file with the keys, outside the data folder [default: keys.json in the user's configuration folder]
+    /// The file with the keys, outside the data folder [default: keys.json in the user's configuration folder]. Instead of a
+    /// file: the keyring itself in KAIPAN_KEYS, or a program that prints it in KAIPAN_KEYRING_COMMAND
     #[arg(long, env = "KAIPAN_KEYRING", value_name = "FILE")]
     pub keyring: Option<PathBuf>,
 

@@ -11,7 +11,7 @@ use crate::identity::{BindingError, StaffError, bind_keyring, check_keyring, has
 use crate::opening::prepare;
 use crate::store::{BackupTo, Bounds, Db, FolderKind, FolderLock, FolderLockError, StoreError};
 use crate::telemetry::stage;
-use crate::vault::{KeySource, Vault, VaultError};
+use crate::vault::{KeySource, Keyring, Vault, VaultError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -49,7 +49,7 @@ impl OpenData {
             None => Some(FolderLock::take(FolderKind::Data, &data.dir, holder)?),
             Some(_) => None,
         };
-        let keys = keys(data);
+        let keys = keys(data)?;
         // What is wrong with a keyring is said before the database is touched. That there is none can be right.
         let vault = match Vault::open(&keys, Some(&data.dir)) {
             Err(VaultError::NoKeyring { .. }) => None,
@@ -90,11 +90,16 @@ fn described(data: &Data) -> String {
     }
 }
 
-fn keys(data: &Data) -> KeySource {
-    match &data.keyring {
-        Some(file) => KeySource::File(file.clone()),
-        None => KeySource::from_env(|name| std::env::var(name).ok()),
-    }
+fn keys(data: &Data) -> Result<KeySource, VaultError> {
+    KeySource::choose(data.keyring.as_deref(), |name| std::env::var(name).ok())
+}
+
+/// Changes the keyring's file; servers that run with it notice by themselves.
+pub fn change_keyring<T>(
+    data: &Data,
+    change: impl FnOnce(&mut Keyring) -> Result<T, VaultError>,
+) -> Result<T, VaultError> {
+    keys(data)?.change(change)
 }
 
 fn backup_to(at: &BackupAt) -> BackupTo {
@@ -127,7 +132,7 @@ pub async fn open_to_read(data: &Data) -> Result<Db, ReadError> {
 
 /// The same with the keys that sealed it: those that are there, and they must be this database's.
 pub async fn open_to_audit(data: &Data) -> Result<(Db, Vault), ReadError> {
-    let vault = Vault::open(&keys(data), Some(&data.dir))?;
+    let vault = Vault::open(&keys(data)?, Some(&data.dir))?;
     let db = open_to_read(data).await?;
     check_keyring(&db, &vault).await?;
     Ok((db, vault))

@@ -12,12 +12,14 @@ use crate::app::data::{OpenData, OpenError, ReadError};
 use crate::config::DataSettings;
 use crate::domain::ids::OpeningId;
 use crate::domain::time::{Clock, Micros};
+use crate::identity::sealed::StillNeeded;
 use crate::identity::staff::{LogEntry, log_staff_action};
 use crate::identity::{Actor, StaffError};
 use crate::opening::drafts::DraftError;
 use crate::opening::publish::PublishError;
 use crate::opening::rehearse::RehearseError;
 use crate::store::{Ledger, LedgerTx, Priority, Reader, RestoreError, StoreError, Tx};
+use crate::vault::VaultError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -42,6 +44,10 @@ pub enum Failure {
     Staff(#[from] StaffError),
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    StillNeeded(#[from] StillNeeded),
     #[error("{0}")]
     Io(#[from] io::Error),
 }

@@ -6,6 +6,7 @@ mod backup;
 mod demo;
 mod desk;
 mod import;
+mod keys;
 mod lifeline;
 mod migrate;
 mod opening;
@@ -36,6 +37,8 @@ enum Command {
     Backup(backup::Arguments),
     /// Play an opening on this machine, with a simulated crowd
     Demo(demo::Arguments),
+    /// The keys that seal personal data: list, rotate and retire them, beside running servers
+    Keys(keys::Arguments),
     /// Prepare the database for this program, and serve nothing
     Migrate(migrate::Arguments),
     /// Prepare, publish and read openings
@@ -69,6 +72,7 @@ pub fn run() -> ExitCode {
         Command::Audit(arguments) => audit::run(arguments),
         Command::Backup(arguments) => backup::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Keys(arguments) => keys::run(arguments),
         Command::Migrate(arguments) => migrate::run(arguments),
         Command::Opening(arguments) => opening::run(arguments),
         Command::Project(arguments) => project::run(arguments),

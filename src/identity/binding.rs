@@ -5,25 +5,45 @@ use crate::domain::time::Micros;
 use crate::store::{Db, Exec, Priority, StoreError, execute, fetch_all};
 use crate::vault::{KeyFingerprint, Vault, VaultError};
 
+use super::sealed::{bound_name, count_by_key};
+
 #[derive(Debug, thiserror::Error)]
 pub enum BindingError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Vault(#[from] VaultError),
+    #[error(
+        "{values} values in this database are sealed by key {key}, which the keyring has retired: give the keyring of that time as KAIPAN_KEYRING"
+    )]
+    Retired { key: u32, values: i64 },
 }
 
-/// Call before anything is sealed or opened. The first keyring a database meets is its own; later, keys may be added.
-pub async fn bind_keyring(db: &Db, vault: &Vault, now: Micros) -> Result<(), BindingError> {
+/// Call before anything is sealed or opened. The first keyring a database meets is its own; later, keys may be added, and those
+/// that nothing needs may go. Whether it changed anything.
+pub async fn bind_keyring(db: &Db, vault: &Vault, now: Micros) -> Result<bool, BindingError> {
     // Nearly always there is nothing to add, and then a start writes nothing: a commit waits for the disk.
-    if vault.check_binding(&bound(&mut db.read().await?.exec()).await?)?.is_empty() {
-        return Ok(());
+    let differences = vault.check_binding(&bound(&mut db.read().await?.exec()).await?)?;
+    if differences.is_empty() {
+        return Ok(false);
+    }
+    if !differences.retired.is_empty() {
+        let by_key = count_by_key(db).await?;
+        for key in &differences.retired {
+            if let Some(values) = by_key.get(&Some(*key)) {
+                return Err(BindingError::Retired { key: *key, values: *values });
+            }
+        }
     }
     let mut tx = db.begin(Priority::Staff).await?;
     // One server at a time: two that start together on an empty database must not both be the first.
     execute!(tx, "UPDATE org SET name = name WHERE id = $1", OrgId::default_org())?;
     let stored = bound(&mut tx.exec()).await?;
-    for key in vault.check_binding(&stored)? {
+    let now_different = vault.check_binding(&stored)?;
+    for key in now_different.retired.into_iter().filter(|key| differences.retired.contains(key)) {
+        execute!(tx, "DELETE FROM keyring_binding WHERE name = $1", bound_name(key))?;
+    }
+    for key in now_different.unbound {
         execute!(
             tx,
             "INSERT INTO keyring_binding (name, org_id, print, bound_at) VALUES ($1, $2, $3, $4)",
@@ -34,7 +54,7 @@ pub async fn bind_keyring(db: &Db, vault: &Vault, now: Micros) -> Result<(), Bin
         )?;
     }
     tx.commit().await?;
-    Ok(())
+    Ok(true)
 }
 
 /// Whether a keyring has sealed something here, or was about to: then no other will do.
@@ -78,5 +98,11 @@ mod tests {
         ring.rotate().unwrap();
         bind_keyring(&db, &Vault::from_keyring(&ring).unwrap(), NOW).await.unwrap();
         assert!(bind_keyring(&db, &vault, NOW).await.is_err(), "the ring without the new key came back");
+
+        // Without the old key by decision, it goes on.
+        ring.retire(1).unwrap();
+        let after = Vault::from_keyring(&ring).unwrap();
+        assert!(bind_keyring(&db, &after, NOW).await.unwrap(), "it forgets the old key");
+        assert!(!bind_keyring(&db, &after, NOW).await.unwrap());
     }
 }

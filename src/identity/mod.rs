@@ -3,6 +3,7 @@
 //! What this module must not know: what is sold, how a pick is decided, HTTP, the format of buyers' tokens.
 
 pub mod buyers;
+pub mod sealed;
 pub mod staff;
 
 mod binding;

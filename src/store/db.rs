@@ -286,6 +286,17 @@ impl Tx {
         Ok(())
     }
 
+    /// Postgres: rather than wait longer than this for a row that another transaction holds, a statement fails. SQLite's one
+    /// writer waits for nobody.
+    pub async fn give_way_after_ms(&mut self, ms: u32) -> Result<(), StoreError> {
+        if let Self::Postgres { tx, .. } = self {
+            // Not through the macros: SQLite has no such setting, and a setting takes no parameter.
+            let limit = sqlx::query("SELECT set_config('lock_timeout', $1, true)").bind(format!("{ms}ms"));
+            limit.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
     /// The database's time, inside this transaction.
     pub async fn now(&mut self) -> Result<Micros, StoreError> {
         match self {

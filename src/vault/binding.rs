@@ -6,6 +6,8 @@
 
 use super::{Keyring, VaultError, derive, finish, keyed};
 
+const FIELD: &str = "field-";
+
 /// One key, known by a one-way print. `name` is `index` or `field-N`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyFingerprint {
@@ -13,22 +15,54 @@ pub struct KeyFingerprint {
     pub print: Vec<u8>,
 }
 
+/// How a keyring and what a database has stored differ, where they may.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Keys that the database does not name yet.
+    pub unbound: Vec<KeyFingerprint>,
+    /// Keys that the database still names and the ring has retired.
+    pub retired: Vec<u32>,
+}
+
+impl Differences {
+    pub fn is_empty(&self) -> bool {
+        self.unbound.is_empty() && self.retired.is_empty()
+    }
+}
+
+impl KeyFingerprint {
+    /// The name of the field key of this id.
+    pub fn field_name(id: u32) -> String {
+        format!("{FIELD}{id}")
+    }
+
+    fn field_id(&self) -> Option<u32> {
+        self.name.strip_prefix(FIELD)?.parse().ok()
+    }
+}
+
 pub(super) fn fingerprints(ring: &Keyring) -> Result<Vec<KeyFingerprint>, VaultError> {
     let mut all = vec![KeyFingerprint { name: "index".to_owned(), print: print(ring.index_key())? }];
     for (id, key) in ring.field_keys() {
-        all.push(KeyFingerprint { name: format!("field-{id}"), print: print(key)? });
+        all.push(KeyFingerprint { name: KeyFingerprint::field_name(id), print: print(key)? });
     }
     Ok(all)
 }
 
 pub(super) fn check(
     ours: &[KeyFingerprint],
+    retired: &[u32],
     stored: &[KeyFingerprint],
-) -> Result<Vec<KeyFingerprint>, VaultError> {
-    if let Some(foreign) = stored.iter().find(|key| !ours.contains(key)) {
-        return Err(VaultError::WrongKeyring { key: foreign.name.clone() });
+) -> Result<Differences, VaultError> {
+    let mut differences = Differences::default();
+    for key in stored.iter().filter(|key| !ours.contains(key)) {
+        match key.field_id().filter(|id| retired.contains(id)) {
+            Some(id) => differences.retired.push(id),
+            None => return Err(VaultError::WrongKeyring { key: key.name.clone() }),
+        }
     }
-    Ok(ours.iter().filter(|key| !stored.contains(key)).cloned().collect())
+    differences.unbound = ours.iter().filter(|key| !stored.contains(key)).cloned().collect();
+    Ok(differences)
 }
 
 fn print(key: &[u8; 32]) -> Result<Vec<u8>, VaultError> {

@@ -15,18 +15,22 @@
 mod binding;
 mod keyring;
 mod seal;
+mod source;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-pub use binding::KeyFingerprint;
-pub use keyring::{KeySource, Keyring};
+pub use binding::{Differences, KeyFingerprint};
+pub use keyring::Keyring;
 use seal::FieldKeys;
+pub use source::{KeySource, Stamp};
 
 /// A column whose values are sealed. Its context is part of what is authenticated, so a ciphertext copied into
 /// another column, or another row, does not open there.
@@ -113,6 +117,22 @@ pub enum VaultError {
         "the keyring {path} lies in the data folder, where a copy of the data would carry its keys along: move it out"
     )]
     InDataFolder { path: PathBuf },
+    #[error(
+        "KAIPAN_KEYRING (or --keyring), KAIPAN_KEYS and KAIPAN_KEYRING_COMMAND each say where the keys are: set one of them"
+    )]
+    TwoSources,
+    #[error("the program of KAIPAN_KEYRING_COMMAND {why}")]
+    Command { why: String },
+    #[error(
+        "the keys come from KAIPAN_KEYS or KAIPAN_KEYRING_COMMAND: they are changed where these get them, in a file with --keyring"
+    )]
+    NotAFile,
+    #[error("another command is changing the keyring {path}")]
+    Busy { path: PathBuf },
+    #[error("key {0} is not in the keyring")]
+    NoSuchKey(u32),
+    #[error("key {0} is the one that seals: rotate first")]
+    KeyActive(u32),
     #[error("the keyring can't be used: {0}")]
     Malformed(&'static str),
     #[error("the keyring {path} can't be read or written: {source}")]
@@ -138,6 +158,12 @@ impl VaultError {
             VaultError::NoKeyring { .. } => "KEYRING_MISSING",
             VaultError::LaxPermissions { .. } => "KEYRING_LAX_PERMISSIONS",
             VaultError::InDataFolder { .. } => "KEYRING_IN_DATA_FOLDER",
+            VaultError::TwoSources => "KEYRING_TWO_SOURCES",
+            VaultError::Command { .. } => "KEYRING_COMMAND",
+            VaultError::NotAFile => "KEYRING_NOT_A_FILE",
+            VaultError::Busy { .. } => "KEYRING_BUSY",
+            VaultError::NoSuchKey(_) => "KEY_UNKNOWN",
+            VaultError::KeyActive(_) => "KEY_ACTIVE",
             VaultError::Malformed(_) => "KEYRING_MALFORMED",
             VaultError::Io { .. } => "KEYRING_IO",
             VaultError::WrongKeyring { .. } => "KEYRING_WRONG",
@@ -151,9 +177,29 @@ impl VaultError {
 
 type HmacSha256 = Hmac<Sha256>;
 
-/// Keys ready for use. Share it as an `Arc`; nothing in it changes after [`Vault::open`].
-pub struct Vault {
+/// What of a vault follows its keyring while the program runs.
+struct Keys {
     fields: FieldKeys,
+    fingerprints: Vec<KeyFingerprint>,
+    retired: Vec<u32>,
+}
+
+impl Keys {
+    fn new(ring: &Keyring) -> Result<Self, VaultError> {
+        Ok(Self {
+            fields: FieldKeys::new(ring)?,
+            fingerprints: binding::fingerprints(ring)?,
+            retired: ring.retired().to_vec(),
+        })
+    }
+}
+
+/// Keys ready for use. Share it as an `Arc`; after [`Vault::open`] only the field keys change.
+pub struct Vault {
+    keys: ArcSwap<Keys>,
+    /// Where they came from, to look there again, and which version of it was last read for a key that was missing.
+    source: Option<KeySource>,
+    read_for_missing: Mutex<Option<Stamp>>,
     /// HMAC states with the key already absorbed: an index costs two blocks, not four.
     phone: HmacSha256,
     phone_tail: HmacSha256,
@@ -167,25 +213,26 @@ pub struct Vault {
     wechat_sign_in: HmacSha256,
     bucket: HmacSha256,
     session_token_key: Zeroizing<[u8; 32]>,
-    fingerprints: Vec<KeyFingerprint>,
 }
 
 impl Vault {
     /// Opens the keyring. `data_dir` is where it must not be.
     pub fn open(source: &KeySource, data_dir: Option<&Path>) -> Result<Self, VaultError> {
-        Self::from_keyring(&Keyring::load(source, data_dir)?)
+        Ok(Self { source: Some(source.clone()), ..Self::from_keyring(&source.load(data_dir)?)? })
     }
 
     /// The same, and makes the file if there is none: for data that nothing was sealed in yet.
     pub fn open_or_create(source: &KeySource, data_dir: Option<&Path>) -> Result<Self, VaultError> {
-        Self::from_keyring(&Keyring::load_or_create(source, data_dir)?)
+        Ok(Self { source: Some(source.clone()), ..Self::from_keyring(&source.load_or_create(data_dir)?)? })
     }
 
     pub fn from_keyring(ring: &Keyring) -> Result<Self, VaultError> {
         let index = |label| keyed(&*derive(ring.index_key(), label)?);
         let session = |label| keyed(&*derive(ring.session_key(), label)?);
         Ok(Self {
-            fields: FieldKeys::new(ring)?,
+            keys: ArcSwap::from_pointee(Keys::new(ring)?),
+            source: None,
+            read_for_missing: Mutex::new(None),
             phone: index("index phone")?,
             phone_tail: index("index phone tail")?,
             document: index("index document")?,
@@ -198,18 +245,104 @@ impl Vault {
             wechat_sign_in: session("wechat sign-in")?,
             bucket: session("bucket")?,
             session_token_key: derive(ring.session_key(), "session token")?,
-            fingerprints: binding::fingerprints(ring)?,
         })
     }
 
     /// Encrypts one value of one row under the active key. The same text never gives the same bytes twice.
     pub fn seal(&self, field: Field, row_id: &str, text: &str) -> Result<Vec<u8>, VaultError> {
-        self.fields.seal(field, row_id, text.as_bytes())
+        self.keys.load().fields.seal(field, row_id, text.as_bytes())
     }
 
     /// The text that was sealed for this field of this row, or an error; never other text, never a panic.
     pub fn open_text(&self, field: Field, row_id: &str, sealed: &[u8]) -> Result<String, VaultError> {
-        String::from_utf8(self.fields.open(field, row_id, sealed)?).map_err(|_| VaultError::Unreadable)
+        let text = self.open_bytes(field, row_id, sealed)?;
+        std::str::from_utf8(&text).map(str::to_owned).map_err(|_| VaultError::Unreadable)
+    }
+
+    /// The same value under the active key, for the same field of the same row.
+    pub fn seal_again(&self, field: Field, row_id: &str, sealed: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let text = self.open_bytes(field, row_id, sealed)?;
+        self.keys.load().fields.seal(field, row_id, &text)
+    }
+
+    fn open_bytes(
+        &self,
+        field: Field,
+        row_id: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        match self.keys.load().fields.open(field, row_id, sealed) {
+            Err(VaultError::UnknownKey(id)) if self.read_for(id) => {
+                self.keys.load().fields.open(field, row_id, sealed)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Another gateway that has read a changed keyring a moment earlier may seal with its new key already: what it sealed
+    /// must open here at once. So the file is read again, if it is another than last time, and its new keys open from now
+    /// on. Which one seals is changed by [`Vault::adopt`] alone.
+    fn read_for(&self, id: u32) -> bool {
+        let mut last = self.read_for_missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys.load();
+        if keys.fields.ids().any(|known| known == id) {
+            // Somebody else needed it too and was first.
+            return true;
+        }
+        let Some(source) = &self.source else { return false };
+        let Ok(Some(stamp)) = source.stamp() else { return false };
+        if *last == Some(stamp) {
+            return false;
+        }
+        *last = Some(stamp);
+        let Ok(found) = source.load(None).and_then(|ring| Keys::new(&ring)) else { return false };
+        // Another installation's ring, or one whose key of the same id is another, has nothing that opens here.
+        let same = |key: &KeyFingerprint| {
+            found.fingerprints.iter().all(|other| other.name != key.name || other.print == key.print)
+        };
+        if !keys.fingerprints.iter().all(same) {
+            return false;
+        }
+        let fields = keys.fields.opening_also(&found.fields);
+        let opens = fields.ids().any(|known| known == id);
+        let (fingerprints, retired) = (keys.fingerprints.clone(), keys.retired.clone());
+        self.keys.store(Arc::new(Keys { fields, fingerprints, retired }));
+        opens
+    }
+
+    /// The keyring as it lies there now, if it is another version than `last`. It is nobody's until [`Vault::adopt`].
+    pub fn look(&self, last: Option<Stamp>) -> Result<Option<(Stamp, Vault)>, VaultError> {
+        let Some(source) = &self.source else { return Ok(None) };
+        let Some(stamp) = source.stamp()?.filter(|stamp| Some(*stamp) != last) else { return Ok(None) };
+        Ok(Some((stamp, Self::from_keyring(&source.load(None)?)?)))
+    }
+
+    /// From now on the field keys are those of `other`, which the caller has bound to the database. The other keys are
+    /// the same there, or for the next start.
+    pub fn adopt(&self, other: &Vault) {
+        // The lock keeps whoever adds a key at this moment from putting the old ones back.
+        let _last = self.read_for_missing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.keys.store(other.keys.load_full());
+    }
+
+    /// Which key seals.
+    pub fn sealing_key(&self) -> u32 {
+        self.keys.load().fields.active_id()
+    }
+
+    /// Every key that opens.
+    pub fn key_ids(&self) -> Vec<u32> {
+        self.keys.load().fields.ids().collect()
+    }
+
+    /// How every value begins that the active key sealed.
+    pub fn sealing_header(&self) -> [u8; 5] {
+        self.keys.load().fields.header()
+    }
+
+    /// Which key sealed a value, as its beginning says.
+    pub fn key_of(sealed: &[u8]) -> Option<u32> {
+        seal::key_of(sealed)
     }
 
     /// The blind index of a value: 32 bytes, equal for equal values. Normalise first (digits of a phone without
@@ -248,20 +381,21 @@ impl Vault {
     }
 
     /// What identifies this keyring's keys without revealing them, to be stored with the data they seal.
-    pub fn fingerprints(&self) -> &[KeyFingerprint] {
-        &self.fingerprints
+    pub fn fingerprints(&self) -> Vec<KeyFingerprint> {
+        self.keys.load().fingerprints.clone()
     }
 
-    /// Compares with what a database has stored. Every key it names must be here; returns those it does not name yet.
-    pub fn check_binding(&self, stored: &[KeyFingerprint]) -> Result<Vec<KeyFingerprint>, VaultError> {
-        binding::check(&self.fingerprints, stored)
+    /// Compares with what a database has stored. Every key it names must be here, or be retired.
+    pub fn check_binding(&self, stored: &[KeyFingerprint]) -> Result<Differences, VaultError> {
+        let keys = self.keys.load();
+        binding::check(&keys.fingerprints, &keys.retired, stored)
     }
 }
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Keys must not reach a log through a struct that derives Debug around this one.
-        f.debug_struct("Vault").field("fingerprints", &self.fingerprints).finish_non_exhaustive()
+        f.debug_struct("Vault").field("fingerprints", &self.fingerprints()).finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,8 @@
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 
+use zeroize::Zeroizing;
+
 use super::{Field, Keyring, VaultError};
 use crate::limits::SEALED_TEXT_BYTES_MAX;
 
@@ -41,13 +43,33 @@ impl FieldKeys {
         Ok(Self { active_id, active, all })
     }
 
+    pub(super) fn active_id(&self) -> u32 {
+        self.active_id
+    }
+
+    /// How every value begins that the active key sealed.
+    pub(super) fn header(&self) -> [u8; HEADER_BYTES] {
+        let [a, b, c, d] = self.active_id.to_be_bytes();
+        [VERSION, a, b, c, d]
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = u32> {
+        self.all.iter().map(|(id, _)| *id)
+    }
+
+    /// These keys open, and what was active stays so.
+    pub(super) fn opening_also(&self, other: &Self) -> Self {
+        let new = other.all.iter().filter(|(id, _)| self.ids().all(|known| known != *id));
+        let all = self.all.iter().chain(new).cloned().collect();
+        Self { active_id: self.active_id, active: self.active.clone(), all }
+    }
+
     pub(super) fn seal(&self, field: Field, row_id: &str, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
         if plain.len() > SEALED_TEXT_BYTES_MAX {
             return Err(VaultError::TooLong(plain.len()));
         }
         let mut out = Vec::with_capacity(HEADER_BYTES + NONCE_BYTES + plain.len() + TAG_BYTES);
-        out.push(VERSION);
-        out.extend_from_slice(&self.active_id.to_be_bytes());
+        out.extend_from_slice(&self.header());
         let mut nonce = [0_u8; NONCE_BYTES];
         // The thread's generator: ChaCha, seeded and reseeded by the operating system. A roster of 10,000 rows asks
         // for tens of thousands of nonces, too many for a system call each.
@@ -62,7 +84,12 @@ impl FieldKeys {
         Ok(out)
     }
 
-    pub(super) fn open(&self, field: Field, row_id: &str, sealed: &[u8]) -> Result<Vec<u8>, VaultError> {
+    pub(super) fn open(
+        &self,
+        field: Field,
+        row_id: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let (header, rest) = sealed.split_first_chunk::<HEADER_BYTES>().ok_or(VaultError::Unreadable)?;
         let (nonce, body) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(VaultError::Unreadable)?;
         let [version, id @ ..] = *header;
@@ -75,8 +102,16 @@ impl FieldKeys {
         let aad = associated_data(header, field, row_id);
         cipher
             .decrypt(&Nonce::from(*nonce), Payload { msg: body, aad: &aad })
+            .map(Zeroizing::new)
             .map_err(|_| VaultError::Unreadable)
     }
+}
+
+/// Which key sealed it, as its first bytes say; nothing is opened.
+pub(super) fn key_of(sealed: &[u8]) -> Option<u32> {
+    let (header, _) = sealed.split_first_chunk::<HEADER_BYTES>()?;
+    let [version, id @ ..] = *header;
+    (version == VERSION).then(|| u32::from_be_bytes(id))
 }
 
 /// The context can't contain a zero byte, so the separator makes the concatenation unambiguous.

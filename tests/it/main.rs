@@ -28,6 +28,7 @@ mod harness;
 mod hold;
 mod hostile;
 mod import;
+mod keys;
 mod load;
 mod load_runs;
 mod metrics;

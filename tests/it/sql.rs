@@ -25,6 +25,15 @@ fn queries(text: &str, rows: usize) -> Vec<String> {
     let tokens = tokens(text);
     let mut found = Vec::new();
     for at in 0..tokens.len().saturating_sub(2) {
+        // A list of nothing but queries (src/identity/sealed/places.rs).
+        if tokens[at].word() == Some("places") && tokens[at + 1].is('!') && tokens[at + 2].is('{') {
+            let list = tokens[at + 3..].iter().take_while(|token| !token.is('}'));
+            found.extend(list.filter_map(|token| match token {
+                Token::Text(text) => Some(unescaped(text)),
+                _ => None,
+            }));
+            continue;
+        }
         let many_rows = match tokens[at].word() {
             Some("execute" | "fetch_all" | "fetch_optional" | "fetch_one") => false,
             Some("execute_rows" | "fetch_rows") => true,

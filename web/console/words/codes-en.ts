@@ -361,6 +361,7 @@ export const codesEn: Record<keyof typeof codesZh, string> = {
   "log.HOLDS_READ": "Looked at holds and their buyers",
   "log.LOG_READ": "Looked at the log",
   "log.LOG_CHAINED": "Chained the log from before",
+  "log.KEYRING_CHANGED": "Changed the keyring",
   "log.LOGGED_OUT": "Signed out",
   "log.SESSIONS_ENDED": "Ended sessions",
   "log.STAFF_PASSWORD_CHANGED": "Changed their own password",

@@ -365,6 +365,7 @@ export const codesZh = {
   "log.HOLDS_READ": "查看成交与买家",
   "log.LOG_READ": "查看日志",
   "log.LOG_CHAINED": "旧日志入链",
+  "log.KEYRING_CHANGED": "密钥变更",
   "log.LOGGED_OUT": "退出登录",
   "log.SESSIONS_ENDED": "结束登录",
   "log.STAFF_PASSWORD_CHANGED": "修改自己的密码",
