@@ -168,7 +168,8 @@ async fn a_log_that_somebody_else_emptied_costs_another_base_and_no_row() {
 }
 
 /// The same while the shipper is at work: it must not take the log's next round for the one that it was shipping.
-/// Mutation that turned it red: `lost` told to nobody.
+/// Mutations that turned it red: `lost` told to nobody; told after the last commit's round, and looked at by none (the
+/// backup then stays behind until the next commit).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_is_written_back_under_the_shipper_costs_no_row() {
     let bounds = Bounds { patience: Duration::ZERO, log_bytes: 4_096, log_bytes_behind: 8_192, ..small() };

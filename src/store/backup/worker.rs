@@ -318,14 +318,16 @@ impl Worker {
         }
     }
 
-    /// True if something was committed that is not shipped.
+    /// True if something was committed that is not shipped, or was written back unshipped: that may come after the last
+    /// commit's own round, and nothing else would mend it.
     fn wait_for_commits(&self) -> bool {
+        let is_due = |state: &State| state.committed != state.shipped || self.lost.load(Ordering::SeqCst);
         let mut state = self.state();
-        if state.committed == state.shipped && !self.stop.load(Ordering::Relaxed) {
+        if !is_due(&state) && !self.stop.load(Ordering::Relaxed) {
             let waited = self.changed.wait_timeout(state, limits::BACKUP_LOOK_PERIOD);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.committed != state.shipped
+        is_due(&state)
     }
 
     fn nap(&self, at_most: Duration) {
