@@ -9,8 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::desk::{Failure, print_json, say};
-use super::refuse;
+use super::desk::{Failure, print_json, run_look, say};
 use crate::app::data::open_to_audit;
 use crate::config::DataSettings;
 use crate::identity::staff::{Checked, Fault, Known, Wrong, check_chain, row_of};
@@ -39,9 +38,6 @@ struct Check {
     data: DataSettings,
 }
 
-/// It could not look.
-const BLIND: u8 = 2;
-
 fn known(text: &str) -> Result<Known, String> {
     let read = text.split_once(':').and_then(|(seq, hash)| {
         let hash = hex::decode(hash).ok().filter(|hash| hash.len() == 32)?;
@@ -52,21 +48,7 @@ fn known(text: &str) -> Result<Known, String> {
 
 pub fn run(arguments: Arguments) -> ExitCode {
     let What::Check(check) = arguments.what;
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return blind(error),
-    };
-    match runtime.block_on(look(check)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(failure) => blind(failure),
-    }
-}
-
-fn blind(why: impl std::fmt::Display) -> ExitCode {
-    // The sentence is the same as any command's; the status is not, or a monitor could not tell the two apart.
-    let _one_line_on_standard_error = refuse(why);
-    ExitCode::from(BLIND)
+    run_look(look(check))
 }
 
 /// Whether every row is sound.

@@ -105,6 +105,26 @@ pub fn run(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     runtime.block_on(command).map_or_else(refuse, |()| ExitCode::SUCCESS)
 }
 
+/// It could not look.
+const BLIND: u8 = 2;
+
+/// A look for a monitor: 0 when all is as it should be, 1 when it is not, 2 when it could not look. The sentence is the
+/// same as any command's; the status is not, or a monitor could not tell the two apart.
+pub fn run_look(look: impl Future<Output = Result<bool, Failure>>) -> ExitCode {
+    let blind = |why: &dyn std::fmt::Display| {
+        let _one_line_on_standard_error = refuse(why);
+        ExitCode::from(BLIND)
+    };
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => match runtime.block_on(look) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(failure) => blind(&failure),
+        },
+        Err(error) => blind(&error),
+    }
+}
+
 pub fn say(line: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{line}")
 }

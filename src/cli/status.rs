@@ -10,8 +10,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::desk::{Failure, print_json};
-use super::refuse;
+use super::desk::{Failure, print_json, run_look};
 use crate::app::data::open_to_read;
 use crate::config::DataSettings;
 use crate::console::wire::status::status;
@@ -27,25 +26,8 @@ pub struct Arguments {
     data: DataSettings,
 }
 
-/// It could not look.
-const BLIND: u8 = 2;
-
 pub fn run(arguments: Arguments) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return blind(error),
-    };
-    match runtime.block_on(show(arguments)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(failure) => blind(failure),
-    }
-}
-
-fn blind(why: impl std::fmt::Display) -> ExitCode {
-    // The sentence is the same as any command's; the status is not, or a monitor could not tell the two apart.
-    let _one_line_on_standard_error = refuse(why);
-    ExitCode::from(BLIND)
+    run_look(show(arguments))
 }
 
 /// Whether all is well.

@@ -26,6 +26,7 @@ pub mod lateness;
 pub mod loops;
 pub mod openapi;
 pub mod origin;
+pub mod outgoing;
 pub mod pages;
 pub mod problem;
 pub mod request_id;

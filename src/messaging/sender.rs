@@ -124,9 +124,3 @@ impl Sender {
         }
     }
 }
-
-/// 32 letters and digits, never the same twice.
-fn nonce() -> String {
-    use rand::RngExt;
-    rand::rng().sample_iter(rand::distr::Alphanumeric).take(32).map(char::from).collect()
-}

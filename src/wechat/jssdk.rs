@@ -2,9 +2,10 @@
 
 use sha1::{Digest, Sha1};
 
+use super::WeChat;
 use super::error::WechatError;
-use super::{WeChat, oauth};
 use crate::domain::time::Micros;
+use crate::http::outgoing::random_text;
 
 const URL_BYTES_MAX: usize = 2_048;
 
@@ -30,7 +31,7 @@ impl WeChat {
             return Err(WechatError::Invalid("the page's address"));
         }
         let ticket = self.jsapi_ticket().await?;
-        let nonce = oauth::random_text();
+        let nonce = random_text();
         let timestamp_s = now.0.div_euclid(1_000_000);
         let signature = signature(ticket.expose(), &nonce, timestamp_s, url);
         Ok(Share { app_id: self.account.app_id.clone(), timestamp_s, nonce, signature })

@@ -32,7 +32,7 @@ pub use error::{Api, Errcode, WechatError};
 pub use jssdk::{Share, signature};
 pub use messages::{Subscription, Template, Word};
 pub use mini::{MiniSession, PhoneNumber};
-pub use oauth::{Scope, User, random_text};
+pub use oauth::{Scope, User};
 pub use scenes::{Scene, SceneCode};
 
 use std::sync::Arc;

@@ -93,9 +93,3 @@ pub(super) fn checked_openid(api: Api, openid: String) -> Result<String, WechatE
     }
     Ok(openid)
 }
-
-/// 32 letters and digits: for what a URL carries, where WeChat takes nothing else.
-pub fn random_text() -> String {
-    use rand::RngExt;
-    rand::rng().sample_iter(rand::distr::Alphanumeric).take(32).map(char::from).collect()
-}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{Method, Request, StatusCode, header};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::account::Account;
 use super::error::{Api, Errcode, WechatError};
+use crate::http::outgoing::{USER_AGENT, connector};
 use crate::limits::{
     WECHAT_ANSWER_BYTES_MAX, WECHAT_ANSWER_TIMEOUT, WECHAT_CONNECT_TIMEOUT, WECHAT_IDLE_TIMEOUT,
     WECHAT_IN_FLIGHT,
@@ -32,15 +33,7 @@ pub(super) struct Wire {
 
 impl Wire {
     pub fn new(account: &Account) -> Result<Self, WechatError> {
-        let mut plain = HttpConnector::new();
-        plain.set_connect_timeout(Some(WECHAT_CONNECT_TIMEOUT));
-        plain.enforce_http(false);
-        // On ring and Mozilla's authorities, as the database's TLS is.
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(plain);
+        let connector = connector(WECHAT_CONNECT_TIMEOUT)?;
         let http =
             Client::builder(TokioExecutor::new()).pool_idle_timeout(WECHAT_IDLE_TIMEOUT).build(connector);
         let in_flight = Arc::new(Semaphore::new(WECHAT_IN_FLIGHT));
@@ -73,7 +66,7 @@ impl Wire {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{}?{query}", self.base, api.path()))
-            .header(header::USER_AGENT, concat!("kaipan/", env!("CARGO_PKG_VERSION")))
+            .header(header::USER_AGENT, USER_AGENT)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|_| WechatError::Invalid("the request"))?;

@@ -13,12 +13,13 @@
 
 use crate::domain::ids::{OpeningId, OrgId, RowId};
 use crate::domain::time::Micros;
+use crate::http::outgoing::random_text;
 use crate::identity::network;
 use crate::limits::{PURGE_ROWS, WECHAT_BIND_S, WECHAT_PROVEN_S, WECHAT_SIGN_IN_S};
 use crate::store::{Priority, Tx, execute, fetch_optional};
 use crate::telemetry::names;
 use crate::vault::{Field, Purpose, Secret};
-use crate::wechat::{Errcode, Scope, User, WeChat, WechatError, random_text};
+use crate::wechat::{Errcode, Scope, User, WeChat, WechatError};
 
 use super::code::start_of;
 use super::sign_in::candidates;

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use super::acs3::{Unsigned, canonical_query};
 use super::hash::sha256_hex;
 use super::wire::{Address, Answer, Wire, by_status};
-use super::{Failure, Sms, nonce};
+use super::{Failure, Sms};
 use crate::config::SmsCloud;
+use crate::http::outgoing::random_text;
 use crate::messaging::state::Reason;
 
 const ACTION: &str = "SendSms";
@@ -45,7 +46,8 @@ impl Aliyun {
             ("TemplateParam", &params),
         ]);
         let at = jiff::Timestamp::from_second(sms.now.ms() / 1_000).ok()?;
-        let (date, nonce, hashed) = (at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), nonce(), sha256_hex(b""));
+        let (date, nonce, hashed) =
+            (at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), random_text(), sha256_hex(b""));
         let headers = [
             ("host", self.address.host.as_str()),
             ("x-acs-action", ACTION),

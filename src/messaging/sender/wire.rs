@@ -4,13 +4,14 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, StatusCode, Uri, header};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::time::timeout;
 
 use super::Failure;
+use crate::http::outgoing::{USER_AGENT, connector};
 use crate::limits::{SMS_ANSWER_BYTES_MAX, SMS_ANSWER_TIMEOUT, SMS_CONNECT_TIMEOUT};
 use crate::messaging::state::Reason;
 
@@ -24,21 +25,13 @@ pub(super) struct Answer {
 
 impl Wire {
     pub fn new() -> Result<Self, rustls::Error> {
-        let mut plain = HttpConnector::new();
-        plain.set_connect_timeout(Some(SMS_CONNECT_TIMEOUT));
-        plain.enforce_http(false);
-        // On ring and Mozilla's authorities, as the database's TLS is.
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(plain);
+        let connector = connector(SMS_CONNECT_TIMEOUT)?;
         Ok(Self(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)))
     }
 
     /// The errors underneath may name the URL, and in it phone, code and secret: only their kind is kept.
     pub async fn call(&self, mut request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
-        let agent = header::HeaderValue::from_static(concat!("kaipan/", env!("CARGO_PKG_VERSION")));
+        let agent = header::HeaderValue::from_static(USER_AGENT);
         request.headers_mut().entry(header::USER_AGENT).or_insert(agent);
         timeout(SMS_ANSWER_TIMEOUT, self.answer(request))
             .await
